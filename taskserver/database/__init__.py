@@ -1,0 +1,34 @@
+"""The database below the store: engine, transactions, dialect differences, schema, migrations."""
+
+from taskserver.database.engine import BRIEF, PATIENT, Database, Patience
+from taskserver.database.errors import (
+    CommitUnknown,
+    DatabaseBusy,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    InvalidDatabase,
+    NeedsUpgrade,
+    NoDatabase,
+    SchemaTooNew,
+)
+from taskserver.database.upgrade import SchemaState, require_current, schema_state, schema_version, upgrade
+
+__all__ = [
+    "BRIEF",
+    "PATIENT",
+    "CommitUnknown",
+    "Database",
+    "DatabaseBusy",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "InvalidDatabase",
+    "NeedsUpgrade",
+    "NoDatabase",
+    "Patience",
+    "SchemaState",
+    "SchemaTooNew",
+    "require_current",
+    "schema_state",
+    "schema_version",
+    "upgrade",
+]

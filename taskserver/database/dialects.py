@@ -1,0 +1,161 @@
+"""What differs between the databases: how to connect, how to begin a write, what an error means.
+
+Nothing above this package names a dialect; it asks these facts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
+from sqlalchemy.exc import DBAPIError
+
+from taskserver.clock import to_text
+
+FAULT_BUSY = "busy"  # another writer holds the database: try again at once
+FAULT_GONE = "gone"  # unreachable, full, failing: try again with backoff
+FAULT_REFUSED = "refused"  # credentials, rights, not a database: a person must act
+FAULT_STATEMENT = "statement"  # the statement or its data is at fault
+
+
+class Sqlite:
+    """One file, one writer. Every write begins with BEGIN IMMEDIATE and is retried by `Database.write`."""
+
+    name: ClassVar[str] = "sqlite"
+    paramstyle: ClassVar[str] = "named"
+    one_writer: ClassVar[bool] = True
+    lateral: ClassVar[bool] = False
+    skip_locked: ClassVar[str] = ""
+    run_ids_from_sequence: ClassVar[bool] = False
+
+    def engine(self, url: URL) -> Engine:
+        connect_args = {"timeout": 0, "check_same_thread": False, "cached_statements": 256}
+        engine = create_engine(
+            url, paramstyle=self.paramstyle, connect_args=connect_args, poolclass=pool.QueuePool, pool_timeout=60
+        )
+        event.listen(engine, "connect", self._on_connect)
+        event.listen(engine, "begin", self._on_begin)
+        return engine
+
+    @staticmethod
+    def _on_connect(connection: Any, record: object) -> None:
+        connection.isolation_level = None  # transactions are begun by _on_begin, not guessed by the driver
+        cursor = connection.cursor()
+        # FULL: a commit that was acknowledged survives a power cut (NORMAL loses the last ones in WAL mode).
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @staticmethod
+    def _on_begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("taskserver_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    def begin_read(self, connection: Connection) -> None:
+        """Takes the snapshot now, while `busy` can still be retried, rather than at some later statement."""
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_schema LIMIT 1")
+
+    def prepare(self, connection: Connection) -> None:
+        """Once per new file: write-ahead logging, so that readers never wait for the writer."""
+        driver: Any = connection.connection.dbapi_connection  # outside any transaction, as the pragma demands
+        driver.execute("PRAGMA journal_mode = WAL").close()
+
+    def fault(self, error: DBAPIError) -> str:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return FAULT_BUSY
+        if code in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_NOMEM,
+            sqlite3.SQLITE_PROTOCOL,
+        ):
+            return FAULT_GONE
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+            return FAULT_REFUSED
+        return FAULT_STATEMENT
+
+    def bind_instant(self, instant: datetime | None) -> Any:
+        return None if instant is None else to_text(instant)
+
+    def now(self, connection: Connection) -> datetime | None:
+        """None: the file has no clock of its own, its time is this machine's."""
+        return None
+
+    def data_version(self, connection: Connection) -> int | None:
+        """A number that changes when another connection has committed; None where that can't be asked."""
+        return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def lock_key(self, connection: Connection, *parts: str) -> None:
+        """Nothing to do: a write transaction is alone in the file."""
+
+
+class Postgresql:
+    """Many writers. Claims skip what others have locked; LISTEN tells about new jobs."""
+
+    name: ClassVar[str] = "postgresql"
+    paramstyle: ClassVar[str] = "pyformat"
+    one_writer: ClassVar[bool] = False
+    lateral: ClassVar[bool] = True
+    skip_locked: ClassVar[str] = "FOR UPDATE OF j SKIP LOCKED"
+    run_ids_from_sequence: ClassVar[bool] = True
+
+    _GONE = ("08", "53", "57", "58", "55006", "25006")
+    _BUSY = ("40", "55P03")
+    _REFUSED = ("28", "3D", "42501", "3F")
+
+    def engine(self, url: URL) -> Engine:
+        query = {"connect_timeout": "5", "application_name": "taskserver", **url.query}
+        return create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
+
+    def begin_read(self, connection: Connection) -> None:
+        """Nothing to do: readers never wait."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Nothing to do."""
+
+    def fault(self, error: DBAPIError) -> str:
+        state = getattr(error.orig, "sqlstate", None)
+        if state is None:
+            # No SQLSTATE: the server was not reached, or said no during the handshake.
+            text = str(error.orig)
+            refused = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
+            missing = 'database "' in text and "does not exist" in text
+            role = 'role "' in text and "does not exist" in text
+            if any(sign in text for sign in refused) or missing or role:
+                return FAULT_REFUSED
+            return FAULT_GONE if error.connection_invalidated or _is_operational(error) else FAULT_STATEMENT
+        if state.startswith(self._BUSY):
+            return FAULT_BUSY
+        if state.startswith(self._GONE):
+            return FAULT_GONE
+        return FAULT_REFUSED if state.startswith(self._REFUSED) else FAULT_STATEMENT
+
+    def bind_instant(self, instant: datetime | None) -> Any:
+        return instant
+
+    def now(self, connection: Connection) -> datetime | None:
+        instant: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return instant
+
+    def data_version(self, connection: Connection) -> int | None:
+        return None
+
+    def lock_key(self, connection: Connection, *parts: str) -> None:
+        """Until the transaction ends no other one passes here with the same parts."""
+        connection.exec_driver_sql(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 7621))", {"key": "\x1f".join(parts)}
+        )
+
+
+def _is_operational(error: DBAPIError) -> bool:
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+DIALECTS: dict[str, type[Sqlite] | type[Postgresql]] = {"sqlite": Sqlite, "postgresql": Postgresql}

@@ -1,0 +1,228 @@
+"""One database: its connections, its transactions, and what its errors mean.
+
+The store asks for a transaction (`read`, `write`) and gets SQLAlchemy connections; every error of the driver
+that is not the statement's own fault leaves here as one of `database.errors`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from taskserver.clock import Clock, system_clock
+from taskserver.database.dialects import (
+    DIALECTS,
+    FAULT_BUSY,
+    FAULT_GONE,
+    FAULT_REFUSED,
+    FAULT_STATEMENT,
+)
+from taskserver.database.errors import (
+    CommitUnknown,
+    DatabaseBusy,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    InvalidDatabase,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a write waits for another writer. The steps are those that let a dispatcher and busy enqueuers
+    share SQLite's one writer: many short waits first, then longer ones (busy_timeout starves without bound)."""
+
+    seconds: float
+
+    def delays(self) -> Iterator[float]:
+        deadline = time.monotonic() + self.seconds
+        tries = 0
+        while time.monotonic() < deadline:
+            tries += 1
+            yield 0.0003 if tries <= 100 else 0.002 if tries <= 150 else 0.01
+
+
+PATIENT = Patience(30.0)
+"""For applications and commands: somebody waits for the answer."""
+
+BRIEF = Patience(0.05)
+"""For the dispatcher: it keeps control, and comes back with the next turn."""
+
+
+class Database:
+    """The engine for one URL. Threads may share it; a connection belongs to one thread at a time."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None) -> None:
+        self.url = _parse(url)
+        self.dialect = DIALECTS[self.url.get_backend_name()]()
+        self.engine = self.dialect.engine(self.url)
+        self._injected_clock = clock
+        self._offset = timedelta(0)
+
+    @property
+    def label(self) -> str:
+        """The URL without its password: what messages show."""
+        return self.url.render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """The database's file; None where a server keeps it."""
+        if not self.dialect.one_writer or not self.url.database:
+            return None
+        return Path(self.url.database).absolute()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def now(self) -> datetime:
+        """The present instant by the database's clock (see `set_clock`)."""
+        return self._injected_clock() if self._injected_clock else system_clock() + self._offset
+
+    def set_clock(self, connection: Connection) -> None:
+        """Measures how far the database's clock is from this machine's; `now` follows the former."""
+        theirs = self.dialect.now(connection)
+        self._offset = theirs.astimezone(UTC) - system_clock() if theirs else timedelta(0)
+
+    def connect(self) -> Connection:
+        """A new connection, for a caller that keeps it. Raises DatabaseUnavailable or DatabaseRefused."""
+        with self.translated():
+            return self.engine.connect()
+
+    @contextmanager
+    def read(self, connection: Connection | None = None) -> Iterator[Connection]:
+        """A transaction that only reads: one consistent view. It ends when the block is left."""
+        with self._lent(connection) as mine, self.translated():
+            self._begin(mine.execution_options(taskserver_write=False), PATIENT, self.dialect.begin_read)
+            try:
+                yield mine
+            finally:
+                self._rollback(mine)
+
+    @contextmanager
+    def write(self, connection: Connection | None = None, *, patience: Patience = PATIENT) -> Iterator[Connection]:
+        """A transaction that commits when the block is left without an error, and rolls back otherwise.
+
+        Raises DatabaseBusy when another writer held on for longer than `patience`, CommitUnknown when the
+        commit itself broke off, DatabaseUnavailable and DatabaseRefused as their names say; IntegrityError
+        and its kin, the statement's own fault, pass through.
+        """
+        with self._lent(connection) as mine, self.translated():
+            self.begin_write(mine, patience=patience)
+            try:
+                yield mine
+            except BaseException:
+                self._rollback(mine)
+                raise
+            self.commit(mine)
+
+    def begin_write(self, connection: Connection, *, patience: Patience = PATIENT) -> None:
+        """Begins a write on a connection that the caller keeps, and will `commit` or roll back."""
+        self._begin(connection.execution_options(taskserver_write=True), patience, None)
+
+    def commit(self, connection: Connection) -> None:
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            fault = self.dialect.fault(error)
+            self._rollback(connection)
+            if fault == FAULT_STATEMENT:  # a deferred constraint: the transaction is surely not committed
+                raise
+            raise CommitUnknown(database=self.label, reason=_reason(error)) from error
+
+    def statement(self, sql: str) -> str:
+        """`sql`, written with `:name` parameters, in the driver's own style, for `exec_driver_sql`."""
+        if self.dialect.paramstyle == "named":
+            return sql
+        return str(text(sql).compile(dialect=self.engine.dialect))
+
+    def instant(self, instant: datetime | None) -> Any:
+        """An instant as the driver wants it in `exec_driver_sql`."""
+        return self.dialect.bind_instant(instant)
+
+    def is_unsettled(self, error: BaseException) -> bool:
+        """Whether trying again later may help."""
+        return isinstance(error, DatabaseUnavailable)
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Errors of the driver that are not a statement's own fault leave the block as database errors."""
+        try:
+            yield
+        except DBAPIError as error:
+            fault = self.dialect.fault(error)
+            if fault == FAULT_BUSY:
+                raise DatabaseBusy(database=self.label) from error
+            if fault == FAULT_GONE:
+                raise DatabaseUnavailable(database=self.label, reason=_reason(error)) from error
+            if fault == FAULT_REFUSED:
+                raise DatabaseRefused(database=self.label, reason=_reason(error)) from error
+            raise
+
+    @contextmanager
+    def _lent(self, connection: Connection | None) -> Iterator[Connection]:
+        if connection is not None:
+            yield connection
+            return
+        with self.translated():
+            own = self._connect_patiently()
+        try:
+            yield own
+        finally:
+            own.close()
+
+    def _connect_patiently(self) -> Connection:
+        for delay in PATIENT.delays():
+            try:
+                return self.engine.connect()
+            except DBAPIError as error:
+                if self.dialect.fault(error) != FAULT_BUSY:
+                    raise
+            time.sleep(delay)
+        raise DatabaseBusy(database=self.label)
+
+    def _begin(
+        self, connection: Connection, patience: Patience, first: Callable[[Connection], None] | None
+    ) -> None:
+        for delay in patience.delays():
+            try:
+                connection.begin()
+                if first:
+                    first(connection)
+                return
+            except DBAPIError as error:
+                self._rollback(connection)
+                if self.dialect.fault(error) != FAULT_BUSY:
+                    raise
+            time.sleep(delay)
+        raise DatabaseBusy(database=self.label)
+
+    def _rollback(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except DBAPIError:
+            connection.invalidate()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in DIALECTS:
+            known = ", ".join(sorted(DIALECTS))
+            raise InvalidDatabase(reason=f"{parsed.get_backend_name()!r} is not supported; use one of: {known}")
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise InvalidDatabase(reason="this is not a database URL such as sqlite:///FILE or postgresql://...") from error
+    return parsed
+
+
+def _reason(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())[:500]

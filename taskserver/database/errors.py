@@ -1,0 +1,55 @@
+"""What can be wrong with a database, as the sentences that operators read."""
+
+from __future__ import annotations
+
+from taskserver.errors import EXIT_NEEDS_UPGRADE, NotConfigured, TaskServerError
+from taskserver.texts import mark
+
+
+class DatabaseUnavailable(TaskServerError):
+    """The database can't be had now; trying again later may help. Nothing that was committed is lost."""
+
+    text = mark("the database {database} is not available: {reason}")
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Another writer held the database for longer than the caller was willing to wait."""
+
+    text = mark("the database {database} is locked by another writer; try again")
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection broke during COMMIT: whether it took effect must be read back."""
+
+    text = mark("the database {database} went away during a commit: {reason}")
+
+
+class DatabaseRefused(NotConfigured):
+    """The database answers, but not to us: trying again won't help."""
+
+    text = mark("the database {database} refuses us: {reason}; check task_server.database")
+
+
+class InvalidDatabase(NotConfigured):
+    text = mark("task_server.database: {reason}")
+
+
+class NoDatabase(TaskServerError):
+    text = mark("the database {database} does not exist yet; `task_server start` or `task_server db upgrade` makes it")
+    exit_code = EXIT_NEEDS_UPGRADE
+
+
+class NeedsUpgrade(TaskServerError):
+    text = mark(
+        "the database {database} has schema {found}, this version needs {wanted}; stop every task server on it, "
+        "make a backup, then run `task_server db upgrade`"
+    )
+    exit_code = EXIT_NEEDS_UPGRADE
+
+
+class SchemaTooNew(TaskServerError):
+    text = mark(
+        "the database {database} has schema {found}, which this version (schema {wanted}) does not know; "
+        "install the newer taskserver again"
+    )
+    exit_code = EXIT_NEEDS_UPGRADE

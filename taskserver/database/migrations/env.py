@@ -1,0 +1,10 @@
+"""Alembic's entry: runs the migrations on the connection that `database.upgrade` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=None, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

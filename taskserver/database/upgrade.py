@@ -1,0 +1,84 @@
+"""The schema's version: asking for it is one SELECT; changing it is alembic's work, imported only then."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from taskserver.database.engine import PATIENT, Database
+from taskserver.database.errors import NeedsUpgrade, NoDatabase, SchemaTooNew
+from taskserver.database.schema import SCHEMA_VERSION
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SchemaState(StrEnum):
+    CURRENT = "current"
+    EMPTY = "empty"
+    OLDER = "older"
+    NEWER = "newer"
+
+
+def schema_version(database: Database) -> str | None:
+    """The revision found in the database; None where there is none yet, or no file at all."""
+    if database.file is not None and not database.file.exists():
+        return None
+    with database.read() as connection:
+        try:
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        except DBAPIError as error:
+            if "alembic_version" in str(error.orig):  # no such table, in the words of either database
+                return None
+            raise
+    return found if found is None else str(found)
+
+
+def schema_state(database: Database) -> SchemaState:
+    found = schema_version(database)
+    if found is None:
+        return SchemaState.EMPTY
+    if found == SCHEMA_VERSION:
+        return SchemaState.CURRENT
+    return SchemaState.OLDER if found < SCHEMA_VERSION else SchemaState.NEWER
+
+
+def require_current(database: Database) -> None:
+    """Raises NoDatabase, NeedsUpgrade or SchemaTooNew unless the schema is this version's."""
+    found = schema_version(database)
+    if found is None:
+        raise NoDatabase(database=database.label)
+    if found < SCHEMA_VERSION:
+        raise NeedsUpgrade(database=database.label, found=found, wanted=SCHEMA_VERSION)
+    if found > SCHEMA_VERSION:
+        raise SchemaTooNew(database=database.label, found=found, wanted=SCHEMA_VERSION)
+
+
+def upgrade(database: Database) -> None:
+    """Makes the schema or brings it up to this version, in one transaction; a newer one is refused.
+
+    Two upgrades at once: the second waits, then finds nothing to do.
+    """
+    state = schema_state(database)
+    if state is SchemaState.NEWER:
+        require_current(database)
+    if state is SchemaState.CURRENT:
+        return
+    with database.connect() as connection:
+        with database.translated():
+            database.dialect.prepare(connection)
+        with database.write(connection, patience=PATIENT):
+            database.dialect.lock_key(connection, "schema upgrade")
+            _migrate(connection)
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic.command import upgrade as run_migrations
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    run_migrations(config, "head")
