@@ -1,0 +1,116 @@
+"""What one call of the control program knows: its installation, its options, its configuration and database.
+
+Every command receives the `Session` and asks it for the settings or the store when it needs them; nothing is
+read or opened before. Root becomes the user of the daemon before a database is opened or a task imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import taskserver
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from taskserver.config import Peek, Settings
+    from taskserver.store import Store
+    from taskserver.tasks import Registry
+
+
+@dataclass
+class Session:
+    """One call of the control program. `-c`, `--json` and their like are its fields."""
+
+    installation: Path = field(default_factory=lambda: installation_folder())
+    config: Path | None = None
+    users_dir: Path | None = None
+    json: bool = False
+    foreground: bool = False
+    run_job: int | None = None
+    allow_root: bool = False
+    opened: ExitStack = field(default_factory=ExitStack)
+    """What is closed when the call ends."""
+
+    @classmethod
+    def of(cls, ctx: click.Context) -> Session:
+        """The session of this call, made when it is first asked for."""
+        root = ctx.find_root()
+        if root.obj is None:
+            root.obj = session = cls()
+            root.call_on_close(session.opened.close)
+        if ctx.obj is None:
+            ctx.obj = root.obj
+        return root.ensure_object(cls)
+
+    def config_file(self) -> Path:
+        """The configuration file in force. Raises NotConfigured, which names where it was looked for."""
+        from taskserver.config import find_config_file
+
+        return find_config_file(self.config, installation=self.installation, environment=os.environ)
+
+    def peek(self) -> Peek:
+        """The users directory and `run_as`, with the standard library alone, also from a broken file."""
+        from taskserver.config import peek
+
+        return peek(self.config_file())
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The whole configuration. Raises ConfigurationError with every fault at once."""
+        from taskserver.config import load
+
+        return load(self.config_file(), installation=self.installation)
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, open, as the daemon's user. Raises what says that it is not there or not current."""
+        from taskserver.store import Store
+
+        self.become_run_as()
+        return self.opened.enter_context(Store.open(self.settings.database))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The tasks of this configuration, imported into this process, as the daemon's user."""
+        from taskserver.tasks import Registry
+
+        settings = self.settings
+        self.become_run_as()
+        return Registry.load(modules=settings.modules, python_path=settings.python_path, commands=settings.tasks)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which people of this installation read and write times."""
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(self.settings.time_zone)
+
+    def become_run_as(self) -> None:
+        """As root: becomes the configured user, so that no file is left which the daemon can't write."""
+        if os.geteuid() != 0 or self.settings.run_as is None:
+            return
+        from taskserver.daemon.identity import become
+
+        become(self.settings.run_as)
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def installation_folder() -> Path:
+    """The folder that `etc/` and `users/` belong to: the clone, else the virtual environment, else /var/lib."""
+    beside_package = Path(taskserver.__file__).resolve().parent.parent
+    if (beside_package / "setup.cfg").exists():
+        return beside_package
+    if sys.prefix != sys.base_prefix:
+        return Path(sys.prefix)
+    return Path("/var/lib/taskserver")
