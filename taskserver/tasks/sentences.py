@@ -1,0 +1,118 @@
+"""One sentence for each way in which an argument can be wrong, whoever found it: pydantic or jsonschema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from taskserver.errors import did_you_mean
+from taskserver.tasks.errors import ArgumentFault
+from taskserver.texts import mark
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+WHOLE_NUMBER = mark("must be a whole number, not {value}")
+NUMBER = mark("must be a number, not {value}")
+TEXT = mark("must be a text, not {value}")
+BOOLEAN = mark("must be true or false, not {value}")
+LIST = mark("must be a list, not {value}")
+OBJECT = mark("must be an object, not {value}")
+DATE = mark("must be a date like 2026-11-22, not {value}")
+INSTANT = mark("must be a date and time like 2026-11-22T08:00:00+01:00, not {value}")
+CHOICE = mark("must be one of {expected}, not {value}")
+FINITE = mark("must be a finite number, not {value}")
+NOT_JSON = mark("can't be written as JSON: {problem}")
+OTHER = mark("{problem}")
+
+_BY_PYDANTIC = {
+    "int": WHOLE_NUMBER,
+    "float": NUMBER,
+    "decimal": NUMBER,
+    "string": TEXT,
+    "path": TEXT,
+    "bool": BOOLEAN,
+    "list": LIST,
+    "tuple": LIST,
+    "set": LIST,
+    "frozen": LIST,
+    "dict": OBJECT,
+    "model": OBJECT,
+    "dataclass": OBJECT,
+    "mapping": OBJECT,
+    "date": DATE,
+    "datetime": INSTANT,
+}
+_TYPE_ENDINGS = ("type", "parsing", "from", "attributes")
+
+_BY_SCHEMA = {
+    "integer": WHOLE_NUMBER,
+    "number": NUMBER,
+    "string": TEXT,
+    "boolean": BOOLEAN,
+    "array": LIST,
+    "object": OBJECT,
+}
+
+
+def missing(argument: str) -> ArgumentFault:
+    return ArgumentFault(argument, mark("is missing"))
+
+
+def unknown(argument: str, known: Iterable[str]) -> ArgumentFault:
+    known = list(known)
+    if not known:
+        return ArgumentFault(argument, mark("is unknown: the task takes no arguments"))
+    hint = did_you_mean(argument, known)
+    return ArgumentFault(
+        argument, mark("is unknown{hint} (known: {known})"), {"hint": hint, "known": ", ".join(known)}
+    )
+
+
+def no_object(data: Any) -> ArgumentFault:
+    return ArgumentFault("", mark("the arguments must be one JSON object, not {value}"), {"value": shown(data)})
+
+
+def not_json(argument: str, problem: Any) -> ArgumentFault:
+    return ArgumentFault(argument, NOT_JSON, {"problem": problem})
+
+
+def from_pydantic(argument: str, error: Mapping[str, Any]) -> ArgumentFault:
+    """The fault for one entry of `ValidationError.errors()`."""
+    kind = str(error["type"])
+    path = argument + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
+    fields: dict[str, Any] = {"value": shown(error.get("input"))}
+    if kind in ("enum", "literal_error"):
+        return ArgumentFault(path, CHOICE, fields | {"expected": error["ctx"]["expected"]})
+    if kind == "finite_number":
+        return ArgumentFault(path, FINITE, fields)
+    stem, _, ending = kind.partition("_")
+    if ending.split("_")[0] in _TYPE_ENDINGS and stem in _BY_PYDANTIC:
+        return ArgumentFault(path, _BY_PYDANTIC[stem], fields)
+    return ArgumentFault(path, OTHER, {"problem": str(error["msg"])})
+
+
+def from_jsonschema(error: ValidationError, known: Iterable[str]) -> list[ArgumentFault]:
+    """The faults for one error of jsonschema; a missing and an unknown argument are named each."""
+    expected: Any = error.validator_value
+    given: Any = error.instance
+    if not error.absolute_path and error.validator == "required":
+        return [missing(name) for name in expected if name not in given]
+    if not error.absolute_path and error.validator == "additionalProperties":
+        return [unknown(name, known) for name in given if name not in known]
+    first, *rest = [*error.absolute_path] or [""]
+    path = str(first) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
+    fields: dict[str, Any] = {"value": shown(error.instance)}
+    if error.validator == "type" and isinstance(expected, str) and expected in _BY_SCHEMA:
+        return [ArgumentFault(path, _BY_SCHEMA[expected], fields)]
+    if error.validator == "format" and expected in ("date", "date-time"):
+        return [ArgumentFault(path, DATE if expected == "date" else INSTANT, fields)]
+    if error.validator == "enum":
+        return [ArgumentFault(path, CHOICE, fields | {"expected": ", ".join(map(repr, expected))})]
+    return [ArgumentFault(path, OTHER, {"problem": error.message})]
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, on one line."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
