@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from taskserver.config.faults import Fault, Key, dotted
+from taskserver.config.faults import Fault, Key, WrongValue, dotted
 from taskserver.config.source import Source
 
 
@@ -32,6 +32,12 @@ class Document:
     def report(self, key: Key, template: str, **fields: Any) -> None:
         """One more fault, at `key`."""
         self.faults.append(Fault(self.source.file, dotted(key), self.line(key), template, fields))
+
+    def report_wrong(self, key: Key, wrong: WrongValue) -> None:
+        """One more fault: the value of `key`, or a part of it, is wrong."""
+        key += wrong.below
+        place = (self.source.file, dotted(key), self.line(key))
+        self.faults.append(Fault(*place, wrong.template, wrong.fields, wrong.item))
 
     def report_file(self, template: str, *, line: int | None = None, **fields: Any) -> None:
         """One more fault, of no key."""

@@ -21,6 +21,7 @@ Key = tuple[str, ...]
 """The path of a key or table in a TOML file: ("tasks", "ocr", "timeout")."""
 
 _LONGEST_VALUE = 60
+_ITEM = mark(" (item {number})")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Fault:
     line: int | None
     template: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+    item: int | None = None
+    """The item at fault, from 1, where the value is a list."""
 
     @property
     def text(self) -> str:
@@ -43,14 +46,15 @@ class Fault:
 
     def message(self) -> str:
         """`FILE:LINE: KEY: what is wrong` in the language in use."""
-        return self._placed(translate(self.template).format(**self.fields))
+        item = translate(_ITEM).format(number=self.item) if self.item else ""
+        return self._placed(translate(self.template).format(**self.fields), item)
 
     def __str__(self) -> str:
-        return self._placed(self.text)
+        return self._placed(self.text, _ITEM.format(number=self.item) if self.item else "")
 
-    def _placed(self, text: str) -> str:
+    def _placed(self, text: str, item: str) -> str:
         place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{place}: {self.key}: {text}" if self.key else f"{place}: {text}"
+        return f"{place}: {self.key}{item}: {text}" if self.key else f"{place}: {text}"
 
 
 class ConfigurationError(NotConfigured):
@@ -78,6 +82,10 @@ class WrongValue(ValueError):
     def __init__(self, template: str, /, **fields: Any) -> None:
         self.template = template
         self.fields = fields
+        self.item: int | None = None
+        """The item at fault, from 1, where the value is a list."""
+        self.below: Key = ()
+        """The key at fault below the one that has the value, where this is a table."""
         super().__init__(template.format(**fields))
 
 

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_HEADER = re.compile(r"\[\s*([^\[\]]*?)\s*\]\s*(?:[#;].*)?")
-_ENTRY = re.compile(r"([^=:]+?)\s*[=:]\s*(.*)")
+_SEPARATOR = re.compile(r"[=:]")
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Section:
     name: str
     line: int
     entries: list[Entry] = field(default_factory=list)
-    broken_headers: list[int] = field(default_factory=list)
+    broken_headers: list[tuple[int, str]] = field(default_factory=list)
     strange_lines: list[int] = field(default_factory=list)
 
 
@@ -42,14 +41,16 @@ def read_sections(content: bytes) -> list[Section]:
     for number, line, is_utf8 in _lines(content):
         section = sections[-1]
         if line.startswith("["):
-            if header := _HEADER.fullmatch(line):
-                sections.append(Section(header[1], number))
+            name, closed, rest = line[1:].partition("]")
+            if closed and "[" not in name and rest.strip()[:1] in ("", "#", ";"):
+                sections.append(Section(name.strip(), number))
             else:
-                section.broken_headers.append(number)
+                section.broken_headers.append((number, line))
         elif line[0] in "=:":
             _continue(section, line[1:].strip(), number, is_utf8=is_utf8)
-        elif entry := _ENTRY.fullmatch(line):
-            section.entries.append(Entry(entry[1], entry[2], number, is_utf8))
+        elif separator := _SEPARATOR.search(line):
+            key, value = line[: separator.start()].strip(), line[separator.end() :].strip()
+            section.entries.append(Entry(key, value, number, is_utf8))
         else:
             section.strange_lines.append(number)
     return sections

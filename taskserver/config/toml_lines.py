@@ -53,7 +53,7 @@ def _key(text: str, place: int) -> tuple[Key, int]:
         parts.append(_unquoted(match[1]))
         if not match[2]:
             break
-    return tuple(parts), max(place, 1)
+    return tuple(parts), place
 
 
 def _unquoted(part: str) -> str:

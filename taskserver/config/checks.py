@@ -1,0 +1,188 @@
+"""What single values can't show: settings that contradict each other or are dangerous.
+
+Every check yields findings for keys; `loading` drops those whose key is at fault already. Nothing here changes
+anything, and nothing but permissions of files is looked up.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from taskserver.config import database_url
+from taskserver.config.faults import Key
+from taskserver.config.models import CommandSettings, Settings
+from taskserver.config.source import Source
+from taskserver.config.structure import SERVER, TASKS
+from taskserver.config.templates import Template
+from taskserver.texts import mark, translate
+
+_SYSTEM_FOLDERS = frozenset(
+    "/ /bin /boot /dev /dev/shm /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr "
+    "/usr/bin /usr/lib /usr/local /usr/local/bin /usr/sbin /usr/share /var /var/lib /var/log /var/run /var/spool "
+    "/var/tmp".split()
+)
+_SHELLS = frozenset("sh ash bash dash zsh ksh mksh fish csh tcsh busybox".split())
+_CODE_OPTION = {
+    **dict.fromkeys(_SHELLS, "c"),
+    "python": "c",
+    "pypy": "c",
+    "perl": "eE",
+    "ruby": "e",
+    "node": "ep",
+    "php": "r",
+    "lua": "e",
+}
+"""Programs that run a text as code, and the option behind which it stands."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with the settings together, told at `key`."""
+
+    key: Key
+    template: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def findings(settings: Settings, *, source: Source, given: dict[str, Any]) -> Iterator[Finding]:
+    """Every contradiction and danger. `given` holds the arguments that the file itself gives."""
+    yield from _file_findings(settings, source)
+    yield from _server_findings(settings, given)
+    yield from _folder_findings(settings)
+    for name, task in settings.tasks.items():
+        yield from _command_findings((TASKS, name), task)
+        yield from _default_findings((TASKS, name), task)
+
+
+def warnings(settings: Settings) -> Iterator[str]:
+    """What is no fault and yet should be told, in the language in use."""
+    if settings.notify_on_failure.send_email_to:
+        yield translate("task_server.notify_on_failure: mails about failed jobs are not sent yet")
+    for name in ("memory_limit_rss", "memory_limit_vsz"):
+        if getattr(settings, name):
+            yield translate("system.{name}: the limit is not acted on yet", name=name)
+    for name, task in settings.tasks.items():
+        if not Path(task.command[0]).exists():
+            yield translate("tasks.{name}: there is no program {program} here", name=name, program=task.command[0])
+
+
+def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
+    if source.mode & stat.S_IWOTH:
+        yield Finding((), mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"), {"file": source.file})
+    if database_url.password_of(settings.database) and source.mode & stat.S_IROTH:
+        yield Finding(
+            (SERVER, "database"),
+            mark(
+                "holds a password, and everybody may read the file; chmod 640 {file} and give it the daemon's group, "
+                "or use database_password_file"
+            ),
+            {"file": source.file},
+        )
+
+
+def _server_findings(settings: Settings, given: dict[str, Any]) -> Iterator[Finding]:
+    if settings.run_as == "root" and not settings.allow_root:
+        yield Finding(
+            (SERVER, "run_as"), mark("tasks would run as root; name another user, or set allow_root = true as well")
+        )
+    if "lease" in given and settings.lease < 3 * settings.poll_interval:
+        yield Finding(
+            (SERVER, "lease"),
+            mark("must be at least three times poll_interval, or live nodes would lose their jobs: {least} seconds"),
+            {"least": (3 * settings.poll_interval).total_seconds()},
+        )
+    if settings.log_format == "syslog" and settings.log_file:
+        yield Finding((SERVER, "log_file"), mark('contradicts log_format = "syslog", which writes no file; remove one'))
+    if settings.database_password_file:
+        yield from _password_findings(settings)
+
+
+def _password_findings(settings: Settings) -> Iterator[Finding]:
+    key = (SERVER, "database_password_file")
+    if database_url.is_file(settings.database):
+        yield Finding(key, mark("contradicts database: an SQLite file has no password; remove one"))
+    elif database_url.password_of(settings.database):
+        yield Finding(key, mark("contradicts database, which holds a password itself; remove one"))
+    elif not database_url.has_user(settings.database):
+        yield Finding(key, mark("needs a user in database, as postgresql://USER@HOST/NAME"))
+
+
+def _folder_findings(settings: Settings) -> Iterator[Finding]:
+    folder = settings.users_dir.resolve()
+    if str(folder) in _SYSTEM_FOLDERS:
+        yield Finding(
+            (SERVER, "users_dir"),
+            mark("{folder} belongs to the system and not to one daemon; name a folder of its own, as /var/lib/taskserver"),
+            {"folder": folder},
+        )
+    for folder in settings.python_path:
+        if _everybody_writes(folder):
+            yield Finding(
+                (SERVER, "python_path"),
+                mark("everybody may put modules into {folder}, and the daemon would run them; chmod o-w {folder}"),
+                {"folder": folder},
+            )
+
+
+def _everybody_writes(folder: Path) -> bool:
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return False
+
+
+def _command_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]:
+    key, program = (*task, "command"), settings.command[0]
+    if Template.parse(program).names:
+        yield Finding(key, mark("a placeholder can't choose the program: whoever queues a job would choose it"))
+    elif not program.startswith("/"):
+        yield Finding(
+            key, mark("the program {program!r} needs its absolute path, as /usr/bin/NAME"), {"program": program}
+        )
+    if code := _code_with_placeholder(settings.command):
+        yield Finding(
+            key,
+            mark(
+                "{program} would run what a job's argument says as code; give the value as an argument of its own "
+                "behind the code, or write a script"
+            ),
+            {"program": code},
+        )
+
+
+def _code_with_placeholder(command: tuple[str, ...]) -> str | None:
+    """The interpreter in `command` whose code holds a placeholder; None if there is none."""
+    for place, argument in enumerate(command):
+        program = re.sub(r"[\d.]+$", "", Path(argument).name)
+        if program not in _CODE_OPTION:
+            continue
+        letters = _CODE_OPTION[program]
+        for option, text in enumerate(command[place + 1 :], start=place + 1):
+            if re.fullmatch(rf"-[A-Za-z]*[{letters}].*|--(eval|print|command|run)(=.*)?", text):
+                code = _code(command, option)
+                return argument if any(Template.parse(part).names for part in code) else None
+    return None
+
+
+def _code(command: tuple[str, ...], option: int) -> tuple[str, ...]:
+    """The option with what it runs: up to the first argument behind it that is no option itself."""
+    for place in range(option + 1, len(command)):
+        if not command[place].startswith(("-", "+")):
+            return command[option : place + 1]
+    return command[option:]
+
+
+def _default_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]:
+    used = {
+        name for text in (*settings.command, *settings.env.values()) for name in Template.parse(text).names
+    }
+    for name in settings.defaults:
+        if name not in used:
+            yield Finding((*task, "defaults", name), mark("neither command nor env has a placeholder of this name"))
+    if settings.retry_max_delay < settings.retry_delay:
+        yield Finding((*task, "retry_max_delay"), mark("must not be shorter than retry_delay"))
