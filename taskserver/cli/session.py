@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Session:
     """One call of the control program. `-c`, `--json` and their like are its fields."""
 
-    installation: Path = field(default_factory=lambda: installation_folder())
+    installation: Path
     config: Path | None = None
     users_dir: Path | None = None
     json: bool = False
@@ -45,7 +45,7 @@ class Session:
         """The session of this call, made when it is first asked for."""
         root = ctx.find_root()
         if root.obj is None:
-            root.obj = session = cls()
+            root.obj = session = cls(installation_folder())
             root.call_on_close(session.opened.close)
         if ctx.obj is None:
             ctx.obj = root.obj
@@ -94,13 +94,28 @@ class Session:
 
         return ZoneInfo(self.settings.time_zone)
 
+    @cached_property
+    def user(self) -> str:
+        """Who called the control program: kept with what it creates."""
+        import pwd
+
+        try:
+            return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return str(os.getuid())
+
+    def wake(self) -> None:
+        """Lets every daemon look at once at what was written; one that does not listen will find it by itself."""
+        self.store.nodes.wake()
+
     def become_run_as(self) -> None:
         """As root: becomes the configured user, so that no file is left which the daemon can't write."""
         if os.geteuid() != 0 or self.settings.run_as is None:
             return
-        from taskserver.daemon.identity import become
+        self.user  # noqa: B018 known from now on, whoever this process becomes
+        from taskserver.daemon.identity import become, resolve
 
-        become(self.settings.run_as)
+        become(resolve(self.settings.run_as, allow_root=self.settings.allow_root or self.allow_root))
 
 
 pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,103 @@
+# ruff: noqa: ARG002 - the signatures are click's
+"""The parameters that several commands take, and the types in which click reads them.
+
+Knows the words of the command line only; what is read is given to the commands as plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from taskserver.cli.command import option
+from taskserver.cli.session import Session
+from taskserver.errors import TaskServerError
+from taskserver.texts import mark
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+STATUSES = ("waiting", "running", "stopping", "stopped", "finished", "failed")
+RUN_STATUSES = ("finished", "failed", "stopped", "lost")
+
+
+class Moment(click.ParamType[datetime]):
+    """An instant, read in the time zone of the configuration."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        from taskserver.cli.moments import read_moment
+        from taskserver.clock import system_clock
+
+        session = Session.of(ctx or click.get_current_context())
+        return read_moment(value, zone=session.zone, now=system_clock())
+
+
+class Span(click.ParamType[timedelta]):
+    """A duration: seconds, or 90s, 10m, 2h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        from taskserver.cli.moments import read_span
+
+        return read_span(value)
+
+
+class TaskName(click.ParamType[str]):
+    """The name of a task; the shell completes those that daemons have published."""
+
+    name = "task"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        try:
+            known = Session.of(ctx).store.tasks.find()
+        except (TaskServerError, OSError):
+            return []
+        return [CompletionItem(row["name"]) for row in known if row["name"].startswith(incomplete)]
+
+
+JOB_ID = click.IntRange(min=1)
+
+
+def job_ids(function: Decorated) -> Decorated:
+    """One or more jobs by id."""
+    return click.argument("job_ids", metavar="ID...", nargs=-1, required=True, type=JOB_ID)(function)
+
+
+def client_option(help_text: str) -> Callable[[Decorated], Decorated]:
+    return option("--client", metavar="NAME", help=help_text)
+
+
+def limit_option(function: Decorated) -> Decorated:
+    return option(
+        "--limit",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=100,
+        show_default=True,
+        help=mark("How many at most."),
+    )(function)
+
+
+def task_with_arguments(function: Decorated) -> Decorated:
+    """`TASK [NAME=VALUE ...]` and `--data JSON`."""
+    function = option("--data", metavar="JSON", help=mark("The arguments as one JSON object."))(function)
+    function = click.argument("pairs", metavar="[NAME=VALUE]...", nargs=-1)(function)
+    return click.argument("task", type=TaskName())(function)
+
+
+def yes_option(function: Decorated) -> Decorated:
+    return option("--yes", is_flag=True, help=mark("Do not ask."))(function)
