@@ -29,6 +29,7 @@ NAME = "taskserver.pid"
 READY = "ready"
 STARTING = "starting"
 WAITING = "waiting"
+GOING_ON = "going-on"
 
 _SIZE_LIMIT = 4096
 _SETTLE_SECONDS = 2.0
@@ -70,7 +71,7 @@ class Record:
 
     @property
     def state(self) -> str:
-        """How far the start has come: STARTING, WAITING (for the database) or READY."""
+        """How far the start has come: STARTING, WAITING (for the database), GOING_ON (waiting for long) or READY."""
         return self.facts.get("state", STARTING)
 
     @property
@@ -255,7 +256,9 @@ def _look(users_dir: Path) -> Reading:
         fault = _fault(os.fstat(descriptor), owners={users_dir.stat().st_uid, 0})
         if fault:
             return Reading(State.UNKNOWN, reason=f"{path}: {fault}")
-        return _judge(descriptor)
+        reading = _judge(descriptor)
+        gone = reading.state is State.DEAD and not _same_file(descriptor, path)
+        return Reading(State.STOPPED) if gone else reading
     except OSError as error:
         return Reading(State.UNKNOWN, reason=f"{path}: {error.strerror}")
     finally:
