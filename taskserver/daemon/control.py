@@ -1,7 +1,7 @@
 """The control socket: a unix stream socket in the users directory that answers "wake" and "status" only.
 
-The daemon's main loop owns a `ControlSocket`; commands call `ask_status` and `wake`. A client can neither block nor
-burden the daemon: connections, lines, answers and requests per second are bounded, and a wake is only a wish
+The daemon's main loop owns a `ControlSocket`; commands call `ask_status` and `wake`. A client can neither block
+nor burden the daemon: connections, lines, answers and requests per second are bounded, and a wake is only a wish
 that merges with others. Unix socket paths are short, so both sides reach it through a descriptor of its folder.
 """
 

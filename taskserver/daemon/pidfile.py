@@ -71,7 +71,7 @@ class Record:
 
     @property
     def state(self) -> str:
-        """How far the start has come: STARTING, WAITING (for the database), GOING_ON (waiting for long) or READY."""
+        """How far the start has come: STARTING, WAITING (for the database), GOING_ON (still waiting) or READY."""
         return self.facts.get("state", STARTING)
 
     @property

@@ -44,7 +44,7 @@ class Pipe:
         self._send({"waiting": text})
 
     def going_on(self, text: str) -> None:
-        self._send({"going_on": text}, last=True)
+        self._send({"going_on": text, "pid": os.getpid()}, last=True)
 
     def ready(self) -> None:
         self._send({"ready": os.getpid()}, last=True)

@@ -1,0 +1,38 @@
+"""The same daemon in the foreground: for service managers, containers, and people who watch.
+
+Called by `run` and `start -f`. It changes the identity of the very process that called it, so nothing is left to
+return to but its exit code.
+"""
+
+from __future__ import annotations
+
+import os
+
+from taskserver.daemon import identity as identities
+from taskserver.daemon import logs
+from taskserver.daemon.detach import UMASK, Launch
+from taskserver.daemon.readiness import Manager
+from taskserver.daemon.sdnotify import Notifier
+from taskserver.daemon.supervisor import Supervised, Supervisor
+
+
+def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
+    """Be the daemon until it ends; its exit code. Logs go to standard error.
+
+    `stop_when_ready` raises SIGSTOP once work is taken, as upstart's `expect stop` wants it.
+    Raises AlreadyRunning, and whatever keeps the pidfile or control socket from being made.
+    """
+    notifier = Notifier.from_environment(os.environ)
+    identities.become(launch.identity)
+    os.umask(UMASK)
+    os.chdir(launch.installation)
+    log = logs.Logs(foreground=True)
+    with launch.pidfile() as lock:
+        log.open(launch.settings)
+        try:
+            service = launch.make_service(launch.settings, log.logger)
+            listener = Manager(notifier, stop_when_ready=stop_when_ready)
+            supervised = Supervised(launch.settings, launch.read_settings, lock, log, listener, notifier)
+            return Supervisor(service, supervised).run()
+        finally:
+            log.close()
