@@ -6,6 +6,7 @@ anything, and nothing but permissions of files is looked up.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -22,11 +23,14 @@ from taskserver.config.templates import Template
 from taskserver.texts import mark, translate
 
 _SYSTEM_FOLDERS = frozenset(
-    "/ /bin /boot /dev /dev/shm /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr "
-    "/usr/bin /usr/lib /usr/local /usr/local/bin /usr/sbin /usr/share /var /var/lib /var/log /var/run /var/spool "
-    "/var/tmp".split()
-)
-_SHELLS = frozenset("sh ash bash dash zsh ksh mksh fish csh tcsh busybox".split())
+    "/" + name
+    for name in (
+        "", "bin", "boot", "dev", "dev/shm", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root",
+        "run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/lib", "usr/local", "usr/local/bin", "usr/sbin",
+        "usr/share", "var", "var/lib", "var/log", "var/run", "var/spool", "var/tmp",
+    )
+)  # fmt: skip
+_SHELLS = frozenset(["sh", "ash", "bash", "dash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "busybox"])
 _CODE_OPTION = {
     **dict.fromkeys(_SHELLS, "c"),
     "python": "c",
@@ -38,6 +42,9 @@ _CODE_OPTION = {
     "lua": "e",
 }
 """Programs that run a text as code, and the option behind which it stands."""
+
+_WITH_VALUE = ("-o", "+o", "-O", "-W", "-X", "-I")
+"""Options of these programs that take the next argument as their value."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +74,23 @@ def warnings(settings: Settings) -> Iterator[str]:
         if getattr(settings, name):
             yield translate("system.{name}: the limit is not acted on yet", name=name)
     for name, task in settings.tasks.items():
-        if not Path(task.command[0]).exists():
+        if not os.path.exists(task.command[0])  # noqa: PTH110  Path.exists() fails without the right to look:
             yield translate("tasks.{name}: there is no program {program} here", name=name, program=task.command[0])
 
 
 def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
     if source.mode & stat.S_IWOTH:
-        yield Finding((), mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"), {"file": source.file})
+        yield Finding(
+            (),
+            mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"),
+            {"file": source.file},
+        )
     if database_url.password_of(settings.database) and source.mode & stat.S_IROTH:
         yield Finding(
             (SERVER, "database"),
             mark(
-                "holds a password, and everybody may read the file; chmod 640 {file} and give it the daemon's group, "
-                "or use database_password_file"
+                "holds a password, and everybody may read the file; chmod 640 {file} and give it the daemon's "
+                "group, or use database_password_file"
             ),
             {"file": source.file},
         )
@@ -88,16 +99,21 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
 def _server_findings(settings: Settings, given: dict[str, Any]) -> Iterator[Finding]:
     if settings.run_as == "root" and not settings.allow_root:
         yield Finding(
-            (SERVER, "run_as"), mark("tasks would run as root; name another user, or set allow_root = true as well")
+            (SERVER, "run_as"),
+            mark("tasks would run as root; name another user, or set allow_root = true as well"),
         )
     if "lease" in given and settings.lease < 3 * settings.poll_interval:
         yield Finding(
             (SERVER, "lease"),
-            mark("must be at least three times poll_interval, or live nodes would lose their jobs: {least} seconds"),
-            {"least": (3 * settings.poll_interval).total_seconds()},
+            mark(
+                "must be at least three times poll_interval, or live nodes would lose their jobs: {least} seconds"
+            ),
+            {"least": f"{(3 * settings.poll_interval).total_seconds():g}"},
         )
     if settings.log_format == "syslog" and settings.log_file:
-        yield Finding((SERVER, "log_file"), mark('contradicts log_format = "syslog", which writes no file; remove one'))
+        yield Finding(
+            (SERVER, "log_file"), mark('contradicts log_format = "syslog", which writes no file; remove one')
+        )
     if settings.database_password_file:
         yield from _password_findings(settings)
 
@@ -113,11 +129,14 @@ def _password_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _folder_findings(settings: Settings) -> Iterator[Finding]:
-    folder = settings.users_dir.resolve()
+    folder = Path(os.path.realpath(settings.users_dir))  # Path.resolve() fails on a loop of links
     if str(folder) in _SYSTEM_FOLDERS:
         yield Finding(
             (SERVER, "users_dir"),
-            mark("{folder} belongs to the system and not to one daemon; name a folder of its own, as /var/lib/taskserver"),
+            mark(
+                "{folder} belongs to the system and not to one daemon; name a folder of "
+                "its own, as /var/lib/taskserver"
+            ),
             {"folder": folder},
         )
     for folder in settings.python_path:
@@ -158,31 +177,29 @@ def _command_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]
 def _code_with_placeholder(command: tuple[str, ...]) -> str | None:
     """The interpreter in `command` whose code holds a placeholder; None if there is none."""
     for place, argument in enumerate(command):
-        program = re.sub(r"[\d.]+$", "", Path(argument).name)
-        if program not in _CODE_OPTION:
-            continue
-        letters = _CODE_OPTION[program]
-        for option, text in enumerate(command[place + 1 :], start=place + 1):
-            if re.fullmatch(rf"-[A-Za-z]*[{letters}].*|--(eval|print|command|run)(=.*)?", text):
-                code = _code(command, option)
-                return argument if any(Template.parse(part).names for part in code) else None
+        letters = _CODE_OPTION.get(re.sub(r"[\d.]+$", "", Path(argument).name))
+        if letters and any(Template.parse(part).names for part in _code(command[place + 1 :], letters)):
+            return argument
     return None
 
 
-def _code(command: tuple[str, ...], option: int) -> tuple[str, ...]:
-    """The option with what it runs: up to the first argument behind it that is no option itself."""
-    for place in range(option + 1, len(command)):
-        if not command[place].startswith(("-", "+")):
-            return command[option : place + 1]
-    return command[option:]
+def _code(arguments: tuple[str, ...], letters: str) -> tuple[str, ...]:
+    """What of an interpreter's arguments it runs as code: the option and the first argument that is none."""
+    start = None
+    for place, argument in enumerate(arguments):
+        if re.fullmatch(rf"-[A-Za-z]*[{letters}].*|--(eval|print|command|run)(=.*)?", argument, re.DOTALL):
+            start = place if start is None else start
+        elif not argument.startswith(("-", "+")) and (place == 0 or arguments[place - 1] not in _WITH_VALUE):
+            return () if start is None else arguments[start : place + 1]
+    return () if start is None else arguments[start:]
 
 
 def _default_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]:
-    used = {
-        name for text in (*settings.command, *settings.env.values()) for name in Template.parse(text).names
-    }
+    used = {name for text in (*settings.command, *settings.env.values()) for name in Template.parse(text).names}
     for name in settings.defaults:
         if name not in used:
-            yield Finding((*task, "defaults", name), mark("neither command nor env has a placeholder of this name"))
+            yield Finding(
+                (*task, "defaults", name), mark("neither command nor env has a placeholder of this name")
+            )
     if settings.retry_max_delay < settings.retry_delay:
         yield Finding((*task, "retry_max_delay"), mark("must not be shorter than retry_delay"))

@@ -22,7 +22,7 @@ _DRIVERS = {
 }
 _KNOWN = ("sqlite", "postgresql")
 _URL = re.compile(r"([A-Za-z][\w+.-]*)://(?:([^:/@]*)(?::([^@]*))?@)?(.*)")
-_QUERY_PASSWORD = re.compile(r"([?&]password=)([^&]*)")
+_QUERY_PASSWORD = re.compile(r"([?&](?:ssl)?password=)([^&]*)")
 _FILE = "sqlite:///"
 _HIDDEN = "***"
 
@@ -37,7 +37,9 @@ def normalised(text: str) -> str:
         raise WrongValue(mark("must be a database URL on one line, without control characters"))
     match = _URL.fullmatch(text)
     if not match:
-        raise WrongValue(mark("must be a database URL, as sqlite:////var/lib/tasks.sqlite or postgresql://HOST/NAME"))
+        raise WrongValue(
+            mark("must be a database URL, as sqlite:////var/lib/tasks.sqlite or postgresql://HOST/NAME")
+        )
     scheme, rest = match[1].lower(), text[len(match[1]) :]
     if scheme not in _DRIVERS:
         raise _unknown_database(match[1])
@@ -53,7 +55,9 @@ def _unknown_database(scheme: str) -> WrongValue:
     if near:
         return WrongValue(mark("names the database {name!r}; did you mean {near!r}?"), name=scheme, near=near)
     known = ", ".join(_KNOWN)
-    return WrongValue(mark("names the database {name!r}; the task server works with: {known}"), name=scheme, known=known)
+    return WrongValue(
+        mark("names the database {name!r}; the task server works with: {known}"), name=scheme, known=known
+    )
 
 
 def _check_file(rest: str) -> None:

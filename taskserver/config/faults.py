@@ -98,7 +98,7 @@ def shown(value: object) -> str:
     """A value for a sentence: as JSON has it, on one line and bounded."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
-    except ValueError:  # an integer of more than 4300 digits
+    except (ValueError, RecursionError):  # an integer of more than 4300 digits; a bottomless table
         return "…"
     text = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

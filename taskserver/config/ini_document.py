@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pydantic import BaseModel
+
 from taskserver.config.document import Document
 from taskserver.config.faults import Key, WrongValue, nearest
 from taskserver.config.ini_reader import Entry, Section, read_sections
@@ -27,6 +29,12 @@ from taskserver.config.structure import (
     report_missing_server,
 )
 from taskserver.texts import mark
+
+_MODELS: dict[Key, type[BaseModel]] = {
+    (SERVER,): ServerSettings,
+    (SERVER, NOTIFY): NotifyOnFailure,
+    (SYSTEM,): MemoryLimits,
+}
 
 
 def read_ini(source: Source) -> Document:
@@ -98,9 +106,9 @@ def _take_entry(document: Document, table: Key, entry: Entry, values: dict[str, 
 
 
 def _kind_of(table: Key, key: str) -> Kind | None:
-    if table[0] == TASKS:
-        return kinds(CommandSettings).get(key) if len(table) == 2 else None
-    model = {(SERVER,): ServerSettings, (SYSTEM,): MemoryLimits}.get(table, NotifyOnFailure)
+    if len(table) > 2:
+        return None
+    model = _MODELS.get(table, CommandSettings)
     return kinds(model).get(key)
 
 
@@ -140,4 +148,3 @@ def _meant(section: Section) -> str | None:
     if (first == TASKS or looks_like(first, TASKS)) and "command" in keys:
         return f"{TASKS}/{rest}"
     return None
-

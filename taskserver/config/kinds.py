@@ -170,7 +170,10 @@ class Size(Kind):
             return None
         if size is None or not self.least <= size <= self.most:
             raise WrongValue(
-                mark('must be a number of bytes from {least} to {most}, or a text as "512 MB" (KB, MB, GB), not {value}'),
+                mark(
+                    'must be a number of bytes from {least} to {most}, or a text as "512 MB" (KB, MB, GB), '
+                    "not {value}"
+                ),
                 least=self.least,
                 most=self.most,
                 value=shown(value),
@@ -199,7 +202,13 @@ class Text(Kind):
     """One line of text. `pattern` with `wanted`, the sentence for what does not match it."""
 
     def __init__(
-        self, *, pattern: str = "", wanted: str = "", optional: bool = False, empty: bool = False, lines: bool = False
+        self,
+        *,
+        pattern: str = "",
+        wanted: str = "",
+        optional: bool = False,
+        empty: bool = False,
+        lines: bool = False,
     ) -> None:
         super().__init__(optional=optional)
         self.pattern, self.wanted, self.empty, self.lines = pattern, wanted, empty, lines
@@ -209,7 +218,10 @@ class Text(Kind):
             raise WrongValue(mark("must be a text, not {value}"), value=shown(value))
         if not value and not self.empty:
             raise WrongValue(mark("must not be empty"))
-        if not (value.replace("\n", "") if self.lines else value).isprintable():
+        if self.lines:
+            if not value.translate({9: None, 10: None}).isprintable():
+                raise WrongValue(mark("must not hold control characters: {value}"), value=shown(value))
+        elif not value.isprintable():
             raise WrongValue(mark("must be one line without control characters, not {value}"), value=shown(value))
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise WrongValue(self.wanted, value=shown(value))
@@ -244,14 +256,20 @@ class TimeZone(Kind):
 
         near = nearest(value, available_timezones()) if isinstance(value, str) else None
         if near:
-            raise WrongValue(mark("must be an IANA time zone, not {value}; did you mean {near!r}?"), value=shown(value), near=near)
+            raise WrongValue(
+                mark("must be an IANA time zone, not {value}; did you mean {near!r}?"),
+                value=shown(value),
+                near=near,
+            )
         raise WrongValue(mark("must be an IANA time zone as Europe/Berlin, not {value}"), value=shown(value))
 
 
 class DatabaseUrl(Kind):
     def parse(self, value: Any) -> str:
         if not isinstance(value, str) or not value:
-            raise WrongValue(mark("must be a database URL, as sqlite:////var/lib/tasks.sqlite or postgresql://HOST/NAME"))
+            raise WrongValue(
+                mark("must be a database URL, as sqlite:////var/lib/tasks.sqlite or postgresql://HOST/NAME")
+            )
         return database_url.normalised(value)
 
     def write(self, value: str) -> str:

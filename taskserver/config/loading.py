@@ -18,7 +18,7 @@ from taskserver.texts import mark
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-    from taskserver.config.models import CommandSettings, Settings
+    from taskserver.config.models import Settings
 
 _DEFAULT = "default"
 
@@ -71,7 +71,7 @@ def _settings(document: Document, base: Path) -> Settings:
     return settings.model_copy(
         update={
             "file": document.source.file,
-            "origins": {dotted(key): _origin(document, key, given) for key in _keys(settings)},
+            "origins": {dotted(key): _origin(document, key) for key in _keys(settings)},
             "warnings": tuple(checks.warnings(settings)),
         }
     )
@@ -119,16 +119,13 @@ def _remove(given: dict[str, Any], place: Key) -> None:
     table.pop(place[-1], None)
 
 
-def _origin(document: Document, key: Key, given: dict[str, Any]) -> str:
-    from taskserver.config.structure import path_of
-
-    table = {path_of((name,)) for name in given}
-    if key[0] == "tasks" or key[1] == "notify_on_failure":
-        values: Any = document.values
-        for part in key:
-            values = values.get(part, {}) if isinstance(values, dict) else {}
-        return document.origin(key) if values != {} else _DEFAULT
-    return document.origin(key) if key in table else _DEFAULT
+def _origin(document: Document, key: Key) -> str:
+    values: Any = document.values
+    for part in key:
+        if not isinstance(values, dict) or part not in values:
+            return _DEFAULT
+        values = values[part]
+    return document.origin(key)
 
 
 def _keys(settings: Settings) -> Iterator[Key]:

@@ -16,8 +16,8 @@ def host_name() -> str:
 
 
 def cores() -> int:
-    """The cores that this process may use, at least 1."""
-    return max(1, len(os.sched_getaffinity(0)))
+    """The cores that this process may use: at least 1, at most what `max_parallel` takes."""
+    return min(max(1, len(os.sched_getaffinity(0))), 1024)
 
 
 def time_zone(timezone: Path = _TIMEZONE, localtime: Path = _LOCALTIME) -> str:

@@ -40,7 +40,9 @@ _DAY = 86400
 _COUNT = WholeNumber(0, 1_000_000_000, optional=True)
 _MINUTES = WholeNumber(0, 60 * 24 * 366 * 100, optional=True)
 _USER = Text(
-    pattern=r"[A-Za-z_][A-Za-z0-9_.-]*\$?", wanted=mark("must be the name of a system user, not {value}"), optional=True
+    pattern=r"[A-Za-z_][A-Za-z0-9_.-]*\$?",
+    wanted=mark("must be the name of a system user, not {value}"),
+    optional=True,
 )
 _MODULE = Text(
     pattern=r"[^\W\d]\w*(\.[^\W\d]\w*)*", wanted=mark("must be a module's name as myapp.tasks, not {value}")
@@ -65,7 +67,8 @@ class CommandSettings(_Table):
         default="", description="What the task does, for people."
     )
     command: Annotated[tuple[str, ...], Argv(TemplateText(), empty=False)] = Field(
-        description="The program (an absolute path) and its arguments, one list item each. A placeholder as {path} "
+        description="The program (an absolute path) and its arguments, one list item each. A placeholder "
+        "as {path} "
         "takes the value of the job's argument of that name and never more than this one argument; braces "
         "themselves are written twice. No shell is involved. In an INI file: one line, quoted as for a shell."
     )
@@ -79,10 +82,14 @@ class CommandSettings(_Table):
         default=(0,), description="Exit codes that mean success."
     )
     timeout: Annotated[timedelta | None, Duration(0.1, 366 * _DAY, optional=True)] = Field(
-        default=None, description="How long a run may take before it is stopped and counts as failed. Not set: as long as it takes."
+        default=None,
+        description="How long a run may take before it is stopped and counts as failed. Not set: as long "
+        "as it takes.",
     )
     output_limit: Annotated[int, Size(1024, 1 << 30)] = Field(
-        default=1 << 20, description="How much output of a run is kept, in bytes or with KB, MB, GB; of more, the beginning and the end."
+        default=1 << 20,
+        description="How much output of a run is kept, in bytes or with KB, MB, GB; of more, the "
+        "beginning and the end.",
     )
     stop_grace: Annotated[timedelta, Duration(0, _DAY)] = Field(
         default=timedelta(seconds=10), description="How long after SIGTERM a program that does not end is killed."
@@ -91,19 +98,23 @@ class CommandSettings(_Table):
         default_factory=dict, description="Values for placeholders that a job leaves out."
     )
     max_parallel: Annotated[int | None, WholeNumber(1, 1024, optional=True)] = Field(
-        default=None, description="How many jobs of this task run at the same time, over all nodes. Not set: as many as there are slots."
+        default=None,
+        description="How many jobs of this task run at the same time, over all nodes. Not set: as many as "
+        "there are slots.",
     )
     max_attempts: Annotated[int, WholeNumber(1, 1000)] = Field(
         default=1, description="How often a job is tried before it has failed for good."
     )
     retry_delay: Annotated[timedelta, Duration(0, 31 * _DAY)] = Field(
-        default=timedelta(seconds=10), description="Wait before the second attempt; it doubles with each further one."
+        default=timedelta(seconds=10),
+        description="Wait before the second attempt; it doubles with each further one.",
     )
     retry_max_delay: Annotated[timedelta, Duration(0, 366 * _DAY)] = Field(
         default=timedelta(hours=1), description="The longest wait between two attempts."
     )
     on_crash: Annotated[Literal["requeue", "fail"], Choice("requeue", "fail")] = Field(
-        default="requeue", description="What becomes of a job whose node died while it ran: requeue (it runs again) or fail."
+        default="requeue",
+        description="What becomes of a job whose node died while it ran: requeue (it runs again) or fail.",
     )
     max_crashes: Annotated[int, WholeNumber(1, 1000)] = Field(
         default=3, description="How many lost runs a job may have before it has failed for good."
@@ -125,10 +136,12 @@ class MemoryLimits(_Table):
     """Limits on the daemon's memory, named as kivitendo names them."""
 
     memory_limit_rss: Annotated[int | None, Size(1, 1 << 50, optional=True)] = Field(
-        default=None, description="Limit on the daemon's resident memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet."
+        default=None,
+        description="Limit on the daemon's resident memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet.",
     )
     memory_limit_vsz: Annotated[int | None, Size(1, 1 << 50, optional=True)] = Field(
-        default=None, description="Limit on the daemon's virtual memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet."
+        default=None,
+        description="Limit on the daemon's virtual memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet.",
     )
 
 
@@ -139,33 +152,40 @@ class ServerSettings(_Table):
         default=None, description="The system user that the daemon becomes when root starts it."
     )
     allow_root: Annotated[bool, Flag()] = Field(
-        default=False, description="Whether the daemon may run as root, and every task with it. Better name a user in run_as."
+        default=False,
+        description="Whether the daemon may run as root, and every task with it. Better name a user in run_as.",
     )
     debug: Annotated[bool, Flag()] = Field(default=False, description="Whether the log tells every step.")
     node_id: Annotated[str, Text()] = Field(
         default_factory=machine.host_name,
-        description="Name of this node, unlike that of any other daemon on the same database. Default: the host name.",
+        description="Name of this node, unlike that of any other daemon on the same database. Default: "
+        "the host name.",
     )
     only_run_tasks_for_this_node: Annotated[bool, Flag()] = Field(
-        default=False, description="Whether to run only those jobs that name this node, and none that any node may run."
+        default=False,
+        description="Whether to run only those jobs that name this node, and none that any node may run.",
     )
     users_dir: Annotated[Path, FilePath()] = Field(
         default=Path(DEFAULT_USERS_DIR),
-        description="Folder for the pidfile, the control socket, the log and the SQLite database. This and every other "
+        description="Folder for the pidfile, the control socket, the log and the SQLite database. This "
+        "and every other "
         "relative path begins at the installation directory.",
     )
     database: Annotated[str, DatabaseUrl()] = Field(
         default=sqlite_url(Path(DEFAULT_USERS_DIR, DATABASE_FILE)),
+        repr=False,  # it may hold a password
         description="Where the jobs are: sqlite:///FILE (four slashes for an absolute path) or "
-        "postgresql://USER:PASSWORD@HOST/NAME. Default: taskserver.sqlite in users_dir. With a password in it this "
-        "file must not be readable by everybody.",
+        "postgresql://USER:PASSWORD@HOST/NAME. Default: taskserver.sqlite in users_dir. With a password in "
+        "it this file must not be readable by everybody.",
     )
     database_password_file: Annotated[Path | None, FilePath(optional=True)] = Field(
-        default=None, description="A file that holds the database's password and nothing else, as systemd's credentials do."
+        default=None,
+        description="A file that holds the database's password and nothing else, as systemd's credentials do.",
     )
     database_wait: Annotated[timedelta, Duration(0, _DAY)] = Field(
         default=timedelta(seconds=60),
-        description="How long start waits for a database that is not there yet. Durations are seconds, or texts as "
+        description="How long start waits for a database that is not there yet. Durations are seconds, or "
+        "texts as "
         '"90s", "10m", "2h", "7d".',
     )
     modules: Annotated[tuple[str, ...], ListOf(_MODULE)] = Field(
@@ -175,24 +195,30 @@ class ServerSettings(_Table):
         default=(), description="Folders in which these modules are looked for first."
     )
     max_parallel: Annotated[int, WholeNumber(1, 1024)] = Field(
-        default_factory=machine.cores, description="How many jobs run at the same time. Default: the number of processor cores."
+        default_factory=machine.cores,
+        description="How many jobs run at the same time. Default: the number of processor cores.",
     )
     poll_interval: Annotated[timedelta, Duration(0.1, 3600)] = Field(
         default=timedelta(seconds=2),
-        description="How often to look for jobs of writers that wake nobody. PostgreSQL and the control program do.",
+        description="How often to look for jobs of writers that wake nobody. PostgreSQL and the control "
+        "program do.",
     )
     drain_timeout: Annotated[timedelta, Duration(0, _DAY)] = Field(
-        default=timedelta(seconds=30), description="How long running jobs may go on at a stop before they are asked to stop."
+        default=timedelta(seconds=30),
+        description="How long running jobs may go on at a stop before they are asked to stop.",
     )
     lease: Annotated[timedelta, Duration(1, _DAY)] = Field(
-        default=timedelta(seconds=60), description="How long after a node's last sign of life its jobs are taken from it."
+        default=timedelta(seconds=60),
+        description="How long after a node's last sign of life its jobs are taken from it.",
     )
     time_zone: Annotated[str, TimeZone()] = Field(
-        default_factory=machine.time_zone, description="Time zone of new cron entries. Default: the machine's, else UTC."
+        default_factory=machine.time_zone,
+        description="Time zone of new cron entries. Default: the machine's, else UTC.",
     )
     keep_finished_count: Annotated[int | None, _COUNT] = Field(
         default=1000,
-        description='How many finished jobs are kept. "none" means no limit here and in the next three; their runs '
+        description='How many finished jobs are kept. "none" means no limit here and in the next three; '
+        "their runs "
         "are always kept.",
     )
     keep_finished_minutes: Annotated[int | None, _MINUTES] = Field(
@@ -208,7 +234,8 @@ class ServerSettings(_Table):
         default=False, description="Whether start brings the tables of an older release up to date by itself."
     )
     log_format: Annotated[Literal["text", "json", "syslog"], Choice("text", "json", "syslog")] = Field(
-        default="text", description="How the log is written: text, json (one object a line) or syslog (sent there, no file)."
+        default="text",
+        description="How the log is written: text, json (one object a line) or syslog (sent there, no file).",
     )
     log_file: Annotated[Path | None, FilePath(optional=True)] = Field(
         default=None, description="The log. Default: taskserver.log in users_dir."

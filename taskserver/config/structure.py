@@ -127,7 +127,9 @@ def _is_task(document: Document, name: str, task: Any) -> bool:
     if isinstance(task, dict) and task and all(_is_nested(key, value) for key, value in task.items()):
         inner = f"{name}.{next(iter(task))}"
         document.report(
-            (TASKS, name), mark('has no command; a name with a point stands in quotes: [tasks."{inner}"]'), inner=inner
+            (TASKS, name),
+            mark('has no command; a name with a point stands in quotes: [tasks."{inner}"]'),
+            inner=inner,
         )
         return False
     return True

@@ -14,7 +14,11 @@ from taskserver.config.faults import Key
 _SKIP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _PART = re.compile(r"""[ \t]*("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)[ \t]*(\.)?""")
 _PIECE = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|[\[\]{}\n]|[^"'#\[\]{}\n]+''', re.DOTALL
+    r""" "{3}(?:[^\\]|\\.)*?"{3,5} | '{3}.*?'{3,5}      # texts of several lines, also with quotes at their end
+       | "(?:[^"\\\n]|\\.)*" | '[^'\n]*'                # texts of one line
+       | \#[^\n]* | [\[\]{}\n] | [^"'\#\[\]{}\n]+       # comments, brackets, anything else
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 
 
