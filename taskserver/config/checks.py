@@ -74,7 +74,8 @@ def warnings(settings: Settings) -> Iterator[str]:
         if getattr(settings, name):
             yield translate("system.{name}: the limit is not acted on yet", name=name)
     for name, task in settings.tasks.items():
-        if not os.path.exists(task.command[0])  # noqa: PTH110  Path.exists() fails without the right to look:
+        # not Path.exists(), which fails where the user may not look
+        if not os.path.exists(task.command[0]):  # noqa: PTH110
             yield translate("tasks.{name}: there is no program {program} here", name=name, program=task.command[0])
 
 
