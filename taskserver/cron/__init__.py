@@ -1,0 +1,26 @@
+"""Cron entries' times: what a cron expression means, when it is due next, and what it says in plain words.
+
+The store and the control program call it. It knows nothing of jobs, databases or the present time: every
+instant is passed in. croniter reads the expressions (and is imported when the first one is read); the times are
+computed here, by the rules of Debian's cron(8).
+"""
+
+from __future__ import annotations
+
+from taskserver.cron.errors import InvalidField, InvalidSchedule, InvalidTimeZone
+from taskserver.cron.explain import Preview, preview
+from taskserver.cron.schedule import Schedule, parse
+from taskserver.cron.traps import Warning
+from taskserver.cron.zones import check_time_zone
+
+__all__ = [
+    "InvalidField",
+    "InvalidSchedule",
+    "InvalidTimeZone",
+    "Preview",
+    "Schedule",
+    "Warning",
+    "check_time_zone",
+    "parse",
+    "preview",
+]
