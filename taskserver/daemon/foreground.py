@@ -1,6 +1,6 @@
 """The same daemon in the foreground: for service managers, containers, and people who watch.
 
-Called by `run` and `start -f`. It changes the identity of the very process that called it, so nothing is left to
+Called by `run`, `start -f` and `start --run-job`. It changes the identity of the very process that called it, so nothing is left to
 return to but its exit code.
 """
 
@@ -36,3 +36,16 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
             return Supervisor(service, supervised).run()
         finally:
             log.close()
+
+
+def run_one_job(launch: Launch, job_id: int) -> int:
+    """Run this one job in this process and return its exit code. No daemon: it takes neither pidfile nor signals."""
+    identities.become(launch.identity)
+    os.umask(UMASK)
+    os.chdir(launch.installation)
+    log = logs.Logs(foreground=True)
+    log.open(launch.settings)
+    try:
+        return launch.make_service(launch.settings, log.logger).run_job(job_id)
+    finally:
+        log.close()

@@ -144,12 +144,13 @@ def answer(asked: Question) -> Answer:
 
 def _folder_faults(asked: Question) -> list[str]:
     faults = []
-    if not os.access(asked.users_dir, os.R_OK | os.W_OK | os.X_OK):
+    users_dir_exists = Path(asked.users_dir).exists()
+    if users_dir_exists and not os.access(asked.users_dir, os.R_OK | os.W_OK | os.X_OK):
         faults.append(translate("the folder {path} (users_dir) is not writable", path=asked.users_dir))
     if asked.log_file:
         log = Path(asked.log_file)
-        writable = os.access(log if log.exists() else log.parent, os.W_OK)
-        if not writable:
+        nearest = next(place for place in (log, *log.parents) if place.exists())
+        if log.parent.exists() and not os.access(nearest, os.W_OK):
             faults.append(translate("the log file {path} (log_file) is not writable", path=log))
     for folder in asked.python_path:
         if not os.access(folder, os.R_OK | os.X_OK):
@@ -187,7 +188,8 @@ def _task_faults(asked: Question) -> list[str]:
 def main() -> None:
     """Read the question from standard input, print the answer as the last line of standard output."""
     fields: dict[str, Any] = json.load(sys.stdin)
-    asked = Question(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+    lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    asked = Question(**{**fields, **lists})
     sys.stdout.write("\n" + json.dumps(asdict(answer(asked))) + "\n")
 
 

@@ -47,5 +47,8 @@ class Service(Protocol):
     def wait(self, timeout: float) -> bool:
         """Whether the service has ended, after at most `timeout` seconds."""
 
+    def run_job(self, job_id: int) -> int:
+        """Instead of all the above: run this one job here and now, active or not; its exit code."""
+
 
 MakeService = Callable[["Settings", logging.Logger], Service]

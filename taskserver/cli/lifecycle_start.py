@@ -1,0 +1,131 @@
+"""Commands that make a daemon: start in the background, run in the foreground, and one job alone.
+
+They settle who it will be and whether that user can work here, before anything is forked or given up.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from taskserver.cli.output import note
+from taskserver.cli.session import Session
+from taskserver.config import load
+from taskserver.daemon import folders, foreground, identity, pidfile, probe
+from taskserver.daemon.detach import Launch, Started, await_ready
+from taskserver.daemon.detach import start as start_detached
+from taskserver.daemon.identity import Identity
+from taskserver.daemon.pidfile import AlreadyRunning, State
+from taskserver.errors import EXIT_OK, UsageError
+from taskserver.texts import mark, translate
+
+if TYPE_CHECKING:
+    from taskserver.config import Settings
+    from taskserver.daemon.service import Service
+    from taskserver.tasks import Registry
+
+
+class UsersDirElsewhere(UsageError):
+    text = mark(
+        "{users_dir} is not the users directory of the configuration, {configured}; change users_dir there"
+    )
+
+
+def start(session: Session) -> int:
+    """Start the daemon in the background; exit code 0 also if there is one."""
+    settings = _settings(session)
+    if pidfile.read(settings.users_dir).state is State.RUNNING:
+        found = await_ready(settings.users_dir)
+        if found is not None:
+            return _tell(found)
+    who = _identity(session, settings)
+    _prepare(session, settings, who)
+    return _tell(start_detached(_launch(session, settings, who), note))
+
+
+def run(session: Session, *, stop_when_ready: bool) -> int:
+    """Be the daemon, in this process; its exit code. A daemon that runs already is an error here."""
+    settings = _settings(session)
+    reading = pidfile.read(settings.users_dir)
+    if reading.state is State.RUNNING and reading.record is not None:
+        raise AlreadyRunning(pid=reading.record.pid)
+    who = _identity(session, settings)
+    folders.prepare(who, users_dir=settings.users_dir, log_file=None)
+    return foreground.run(_launch(session, settings, who), stop_when_ready=stop_when_ready)
+
+
+def run_job(session: Session, job_id: int) -> int:
+    """Run one job now, in the daemon if there is one, else here; the exit code is that of its outcome."""
+    settings = _settings(session)
+    if pidfile.read(settings.users_dir).state is State.RUNNING:
+        from taskserver.cli.lifecycle_job import have_run
+
+        return have_run(session, job_id)
+    who = _identity(session, settings)
+    folders.prepare(who, users_dir=settings.users_dir, log_file=None)
+    return foreground.run_one_job(_launch(session, settings, who), job_id)
+
+
+def require_startable(session: Session) -> None:
+    """Raise what would keep a start from succeeding, as far as that shows before trying."""
+    _identity(session, _settings(session))
+
+
+def make_service(settings: Settings, log: logging.Logger) -> Service:
+    """The real server. Imported here, after the fork: it brings threads and connections."""
+    from taskserver.server import Server
+
+    return Server(settings, load_registry, log)
+
+
+def load_registry(settings: Settings) -> Registry:
+    from taskserver.tasks import Registry
+
+    return Registry.load(modules=settings.modules, python_path=settings.python_path, commands=settings.tasks)
+
+
+def _settings(session: Session) -> Settings:
+    settings = session.settings
+    if session.users_dir is not None and session.users_dir != settings.users_dir:
+        raise UsersDirElsewhere(users_dir=session.users_dir, configured=settings.users_dir)
+    return settings
+
+
+def _identity(session: Session, settings: Settings) -> Identity:
+    return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
+
+
+def _prepare(session: Session, settings: Settings, who: Identity) -> None:
+    """Folders first, then the probe, which needs them. As the same user the daemon is its own probe."""
+    log_file = None if settings.log_format == "syslog" else settings.log_file
+    folders.prepare(who, users_dir=settings.users_dir, log_file=log_file)
+    if who.changes:
+        asked = probe.question(settings, session.config_file())
+        for warning in probe.require(who, asked, installation=session.installation):
+            note(warning)
+
+
+def _launch(session: Session, settings: Settings, who: Identity) -> Launch:
+    config_file, installation = session.config_file(), session.installation
+    return Launch(
+        settings=settings,
+        installation=installation,
+        identity=who,
+        make_service=make_service,
+        read_settings=lambda: load(config_file, installation=installation),
+    )
+
+
+def _tell(started: Started) -> int:
+    if started.fresh and started.ready:
+        note(translate("the task server has started (pid {pid})", pid=started.pid))
+    elif started.ready:
+        note(translate("the task server is already running (pid {pid})", pid=started.pid))
+    else:
+        note(
+            translate(
+                "the task server (pid {pid}) goes on trying in the background until its database is there",
+                pid=started.pid,
+            )
+        )
+    return EXIT_OK
