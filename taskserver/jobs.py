@@ -197,6 +197,11 @@ class Outcome:
         """running -> waiting: the node goes down; it runs again and nothing is counted; stopping -> stopped"""
         return cls(RunStatus.STOPPED, Status.WAITING, reason=reason, **measured)
 
+    @classmethod
+    def lost(cls, error: str, *, job_status: Status) -> Outcome:
+        """running -> waiting | failed: the node died; stopping -> stopped"""
+        return cls(RunStatus.LOST, job_status, reason=Reason.LOST, error=error)
+
 
 @dataclass(slots=True)
 class Report:

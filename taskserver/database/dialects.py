@@ -110,7 +110,16 @@ class Postgresql:
 
     def engine(self, url: URL) -> Engine:
         query = {"connect_timeout": "5", "application_name": "taskserver", **url.query}
-        return create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
+        engine = create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
+        event.listen(engine, "connect", self._on_connect)
+        return engine
+
+    @staticmethod
+    def _on_connect(connection: Any, record: object) -> None:
+        from psycopg.types.string import TextLoader
+
+        # JSON columns arrive as the text they are: `Json` alone parses it, on every database alike.
+        connection.adapters.register_loader("json", TextLoader)
 
     def begin_read(self, connection: Connection) -> None:
         """Nothing to do: readers never wait."""

@@ -220,7 +220,9 @@ def _parse(url: str) -> URL:
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError) as error:
-        raise InvalidDatabase(reason="this is not a database URL such as sqlite:///FILE or postgresql://...") from error
+        raise InvalidDatabase(
+            reason="this is not a database URL such as sqlite:///FILE or postgresql://..."
+        ) from error
     return parsed
 
 

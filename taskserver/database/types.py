@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, String, Text, TypeDecorator
@@ -35,9 +35,14 @@ class Instant(TypeDecorator[datetime]):
         return to_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None or dialect.name != "sqlite":
-            return value  # type: ignore[no-any-return]
-        return from_text(value)
+        return read_instant(value)
+
+
+def read_instant(value: Any) -> datetime | None:
+    """An instant as a driver returned it, aware and in UTC."""
+    if value is None:
+        return None
+    return from_text(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
 class Json(TypeDecorator[Any]):

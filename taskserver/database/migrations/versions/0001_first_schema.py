@@ -225,9 +225,7 @@ def _daemons(dialect: str) -> None:
         _instant("heartbeat_at", dialect, now=True),
         sa.Column("lease_seconds", sa.Float, nullable=False, server_default="60"),
         _instant("ended_at", dialect),
-        *_checks(
-            dialect, "nodes", instants=["started_at", "heartbeat_at", "ended_at"], documents=["tasks"]
-        ),
+        *_checks(dialect, "nodes", instants=["started_at", "heartbeat_at", "ended_at"], documents=["tasks"]),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -362,5 +360,8 @@ def _checks(
             sa.CheckConstraint(f"\"{name}\" GLOB '{INSTANT_PATTERN}'", name=f"{table}_{name}_form")
             for name in instants
         ),
-        *(sa.CheckConstraint(f'"{name}" IS NULL OR json_valid("{name}")', name=f"{table}_{name}_json") for name in documents or []),
+        *(
+            sa.CheckConstraint(f'"{name}" IS NULL OR json_valid("{name}")', name=f"{table}_{name}_json")
+            for name in documents or []
+        ),
     ]

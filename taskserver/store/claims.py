@@ -1,0 +1,422 @@
+"""Claims: which ready jobs a node takes in one turn, and the statement that takes them.
+
+The shape is measured: a loose index scan finds the lanes and the clients that have ready jobs, each client's
+head is read with a quota, the heads are merged round-robin over the clients, one guarded UPDATE takes them. So
+the price depends neither on how many jobs wait nor on how many clients there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from taskserver.database import Database
+from taskserver.database.types import load_json, read_instant
+from taskserver.jobs import Claim, Ready
+from taskserver.store.occurrences import lane, split_lane
+
+FILING_BATCH = 1000
+
+_LANES = """
+WITH RECURSIVE lanes(lane) AS (
+  SELECT min(lane) FROM jobs WHERE ready = :ready
+  UNION ALL
+  SELECT (SELECT min(j.lane) FROM jobs j WHERE j.ready = :ready AND j.lane > lanes.lane)
+  FROM lanes WHERE lanes.lane IS NOT NULL
+) SELECT lane FROM lanes WHERE lane IS NOT NULL
+"""
+
+# The bound counts clients that may run (with a login) and stands inside the recursion: outside it, a client
+# would be lost.
+_CLIENTS = """
+WITH RECURSIVE found(client_id, n) AS (
+  SELECT (SELECT min(client_id) FROM jobs WHERE ready = :ready AND lane = :lane AND client_id > :after), 0
+  UNION ALL
+  SELECT (SELECT min(j.client_id) FROM jobs j
+          WHERE j.ready = :ready AND j.lane = :lane AND j.client_id > found.client_id),
+         found.n + CASE WHEN EXISTS (SELECT 1 FROM clients c WHERE c.id = found.client_id AND c.login IS NOT NULL)
+                   THEN 1 ELSE 0 END
+  FROM found WHERE found.client_id IS NOT NULL AND found.n < :most
+) SELECT c.id, c.name, c.login, c.max_parallel FROM found JOIN clients c ON c.id = found.client_id
+WHERE c.login IS NOT NULL ORDER BY c.id
+"""
+
+_HEAD = """
+SELECT j.id, j.client_id, j.priority, j.position, j.task, j.node_id FROM jobs j
+WHERE j.ready = :ready AND j.lane = :lane AND j.client_id = :client_id AND j.active
+ORDER BY j.priority DESC, j.position, j.id LIMIT :quota
+"""
+
+_HEADS_LATERAL = """
+SELECT h.* FROM unnest(CAST(:client_ids AS bigint[])) AS wanted(client_id) CROSS JOIN LATERAL (
+  SELECT j.id, j.client_id, j.priority, j.position, j.task, j.node_id FROM jobs j
+  WHERE j.ready = :ready AND j.lane = :lane AND j.client_id = wanted.client_id AND j.active
+  ORDER BY j.priority DESC, j.position, j.id LIMIT :quota {skip_locked}
+) h
+"""
+
+_TAKEN = """
+id, claim, client_id, task, title, data, attempt, max_attempts, crashes, due_at, cron_entry_id, checkpoint
+"""
+
+_TAKE_NUMBERED = f"""
+UPDATE jobs SET status = 'running', ready = NULL, claim = :first + taken.key, claimed_by = :node,
+  started_at = :now, last_run_at = :now, error = NULL
+FROM json_each(:ids) AS taken
+WHERE jobs.id = taken.value AND ready IS NOT NULL AND status = 'waiting' AND active
+RETURNING {_TAKEN}
+"""
+
+_TAKE_SEQUENCE = f"""
+UPDATE jobs SET status = 'running', ready = NULL, claim = nextval('run_ids'), claimed_by = :node,
+  started_at = :now, last_run_at = :now, error = NULL
+WHERE id = ANY(CAST(:ids AS bigint[])) AND ready IS NOT NULL AND status = 'waiting' AND active
+RETURNING {_TAKEN}
+"""
+
+_OWN = f"""
+SELECT {_TAKEN}, started_at, client_id FROM jobs WHERE claim IS NOT NULL AND claimed_by = :node
+"""
+
+
+@dataclass(slots=True)
+class Capacity:
+    """What a node can take in this turn."""
+
+    node: int
+    """The node's row, not its name."""
+    node_id: str
+    free: int
+    limits: Mapping[str, int | None]
+    """Every task this node offers, with its max_parallel."""
+    only_own_jobs: bool = False
+    autostart: bool = True
+
+
+@dataclass(slots=True)
+class Taken:
+    claims: list[Claim] = field(default_factory=list)
+    filed: int = 0
+    """Jobs that were moved to the lane they belong in: another turn should follow at once."""
+    contended: bool = False
+    """A limit was held by another node in this instant: look again soon."""
+
+
+@dataclass(slots=True)
+class _Head:
+    id: int
+    client_id: int
+    priority: int
+    position: int
+    task: str
+    node_id: str | None
+    lane: str
+
+    def order(self) -> tuple[int, int, int]:
+        return (-self.priority, self.position, self.id)
+
+
+class Claims:
+    """The dispatcher's step that takes jobs. Keeps the cursor that makes the clients take turns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cursor = 0
+        statement = database.statement
+        self._lanes = statement(_LANES)
+        self._clients = statement(_CLIENTS)
+        self._head = statement(_HEAD)
+        self._heads = statement(_HEADS_LATERAL.format(skip_locked=database.dialect.skip_locked))
+        self._take = statement(_TAKE_SEQUENCE if database.dialect.run_ids_from_sequence else _TAKE_NUMBERED)
+        self._own = statement(_OWN)
+        self._reserve = statement(
+            "UPDATE settings SET value = CAST(value AS INTEGER) + :count WHERE name = 'last_run_id' "
+            "RETURNING CAST(value AS INTEGER)"
+        )
+
+    def take(self, connection: Connection, capacity: Capacity, now: datetime) -> Taken:
+        """Claims up to `capacity.free` jobs for the node, by hand started ones first."""
+        taken = Taken()
+        limits = _Limits(self._database, connection, capacity)
+        for ready in (Ready.BY_HAND, Ready.QUEUED):
+            free = capacity.free - len(taken.claims)
+            if free <= 0 or (ready == Ready.QUEUED and not capacity.autostart):
+                break
+            lanes = self._lanes_for(connection, ready, capacity, limits)
+            if not lanes:
+                continue
+            chosen, clients = self._choose(connection, ready, lanes, free, capacity, limits, taken)
+            if chosen:
+                taken.claims += self._claim(connection, chosen, clients, capacity, now)
+        taken.contended = limits.contended
+        return taken
+
+    def own(self, connection: Connection, node: int) -> list[Claim]:
+        """Every claim that the database says the node holds: read back after a commit whose fate is unknown."""
+        rows = connection.exec_driver_sql(self._own, {"node": node}).all()
+        names = _client_names(connection, {row.client_id for row in rows})
+        return [_claim(row, names[row.client_id], read_instant(row.started_at)) for row in rows]
+
+    def _lanes_for(self, connection: Connection, ready: int, capacity: Capacity, limits: _Limits) -> list[str]:
+        found = [row[0] for row in connection.exec_driver_sql(self._lanes, {"ready": ready})]
+        mine = []
+        for name in found:
+            task, node_id = split_lane(name)
+            if node_id not in (None, capacity.node_id):
+                continue
+            if node_id is None and capacity.only_own_jobs:
+                continue
+            if task and task not in capacity.limits:
+                continue
+            mine.append(name)
+        limits.lock({split_lane(name)[0] for name in mine} - {""})
+        return [name for name in mine if limits.room(split_lane(name)[0]) > 0]
+
+    def _choose(
+        self,
+        connection: Connection,
+        ready: int,
+        lanes: list[str],
+        free: int,
+        capacity: Capacity,
+        limits: _Limits,
+        taken: Taken,
+    ) -> tuple[list[_Head], dict[int, Any]]:
+        clients = self._clients_in(connection, ready, lanes, free)
+        limits.lock_clients(clients.values())
+        chosen: list[_Head] = []
+        # A quota per client keeps the price flat with many clients; what one client leaves over, a second
+        # round gives to the others.
+        for quota in (-(-free // max(len(clients), 1)), free):
+            heads = self._read_heads(connection, ready, lanes, clients, quota, capacity, taken)
+            chosen = self._merge(heads, clients, free, limits)
+            if len(chosen) == free or quota == free:
+                break
+        if chosen:
+            self._cursor = chosen[-1].client_id
+        return chosen, clients
+
+    def _clients_in(self, connection: Connection, ready: int, lanes: list[str], most: int) -> dict[int, Any]:
+        clients: dict[int, Any] = {}
+        for name in lanes:
+            for after in (self._cursor, 0):
+                rows = connection.exec_driver_sql(
+                    self._clients, {"ready": ready, "lane": name, "after": after, "most": most}
+                ).all()
+                clients.update((row.id, row) for row in rows)
+                if len(rows) >= most or after == 0 or self._cursor == 0:
+                    break
+        return clients
+
+    def _read_heads(
+        self,
+        connection: Connection,
+        ready: int,
+        lanes: list[str],
+        clients: Mapping[int, Any],
+        quota: int,
+        capacity: Capacity,
+        taken: Taken,
+    ) -> dict[int, list[_Head]]:
+        heads: dict[int, list[_Head]] = {}
+        for name in lanes:
+            for row in self._rows(connection, ready, name, list(clients), quota):
+                head = _Head(row.id, row.client_id, row.priority, row.position, row.task, row.node_id, name)
+                proper = _proper_lane(head, capacity)
+                if proper != name:
+                    taken.filed += self._file(connection, ready, head, proper)
+                else:
+                    heads.setdefault(head.client_id, []).append(head)
+        for mine in heads.values():
+            mine.sort(key=_Head.order)
+        return heads
+
+    def _rows(
+        self, connection: Connection, ready: int, name: str, client_ids: list[int], quota: int
+    ) -> Iterable[Any]:
+        if self._database.dialect.lateral:
+            parameters = {"ready": ready, "lane": name, "client_ids": client_ids, "quota": quota}
+            return connection.exec_driver_sql(self._heads, parameters).all()
+        rows: list[Any] = []
+        for client_id in client_ids:
+            parameters = {"ready": ready, "lane": name, "client_id": client_id, "quota": quota}
+            rows += connection.exec_driver_sql(self._head, parameters).all()
+        return rows
+
+    def _file(self, connection: Connection, ready: int, head: _Head, proper: str) -> int:
+        """Moves the client's jobs like this one, which a plain INSERT left in the common lane, to their own."""
+        return connection.exec_driver_sql(
+            self._database.statement(
+                """
+                UPDATE jobs SET lane = :proper WHERE id IN (
+                  SELECT id FROM jobs WHERE ready = :ready AND lane = :lane AND client_id = :client_id
+                    AND task = :task AND (node_id IS NULL) = :unpinned
+                  ORDER BY priority DESC, position, id LIMIT :most)
+                """
+            ),
+            {
+                "proper": proper,
+                "ready": ready,
+                "lane": head.lane,
+                "client_id": head.client_id,
+                "task": head.task,
+                "unpinned": head.node_id is None,
+                "most": FILING_BATCH if head.node_id is None else 1,
+            },
+        ).rowcount
+
+    def _merge(
+        self, heads: dict[int, list[_Head]], clients: Mapping[int, Any], free: int, limits: _Limits
+    ) -> list[_Head]:
+        """One job of each client in turn, beginning behind the client that was served last."""
+        limits.reset()
+        turn = sorted(heads, key=lambda client_id: (client_id <= self._cursor, client_id))
+        queues = {client_id: iter(heads[client_id]) for client_id in turn}
+        chosen: list[_Head] = []
+        while turn and len(chosen) < free:
+            for client_id in list(turn):
+                head = next((head for head in queues[client_id] if limits.take(head, clients)), None)
+                if head is None:
+                    turn.remove(client_id)
+                else:
+                    chosen.append(head)
+                    if len(chosen) == free:
+                        break
+        return chosen
+
+    def _claim(
+        self,
+        connection: Connection,
+        chosen: list[_Head],
+        clients: Mapping[int, Any],
+        capacity: Capacity,
+        now: datetime,
+    ) -> list[Claim]:
+        ids = [head.id for head in chosen]
+        parameters: dict[str, Any] = {"node": capacity.node, "now": self._database.instant(now)}
+        if self._database.dialect.run_ids_from_sequence:
+            parameters["ids"] = ids
+        else:
+            last = connection.exec_driver_sql(self._reserve, {"count": len(ids)}).scalar_one()
+            parameters |= {"ids": json.dumps(ids), "first": last - len(ids) + 1}
+        rows = connection.exec_driver_sql(self._take, parameters).all()
+        order = {job_id: number for number, job_id in enumerate(ids)}
+        rows = sorted(rows, key=lambda row: order[row.id])
+        return [_claim(row, clients[row.client_id], now) for row in rows]
+
+
+class _Limits:
+    """How much room the limited tasks and clients of one turn have left.
+
+    Where several nodes share the database the rows that stand for the limits are locked first and the running
+    jobs are counted by a statement of their own after that: counted without the lock, a limit of 3 was seen
+    at 6. A limit that another node holds in this instant has no room for us in this turn.
+    """
+
+    def __init__(self, database: Database, connection: Connection, capacity: Capacity) -> None:
+        self._database = database
+        self._connection = connection
+        self._limits = capacity.limits
+        self._tasks: dict[str, int] = {}
+        self._clients: dict[int, int] = {}
+        self._tasks_left: dict[str, int] = {}
+        self._clients_left: dict[int, int] = {}
+        self.contended = False
+
+    def lock(self, names: Collection[str]) -> None:
+        limited = sorted(name for name in names if self._limits.get(name) is not None and name not in self._tasks)
+        if not limited:
+            return
+        locked = self._locked("tasks", "name", limited)
+        running = self._running("task", limited)
+        for name in limited:
+            room = (self._limits[name] or 0) - running.get(name, 0)
+            self._tasks[name] = room if name in locked else 0
+
+    def lock_clients(self, clients: Iterable[Any]) -> None:
+        limited = sorted((row.id, row.max_parallel) for row in clients if row.max_parallel is not None)
+        if not limited:
+            return
+        ids = [client_id for client_id, _ in limited]
+        locked = self._locked("clients", "id", ids)
+        running = self._running("client_id", ids)
+        for client_id, most in limited:
+            self._clients[client_id] = most - running.get(client_id, 0) if client_id in locked else 0
+
+    def room(self, task: str) -> int:
+        return self._tasks.get(task, 1)
+
+    def reset(self) -> None:
+        self._tasks_left = dict(self._tasks)
+        self._clients_left = dict(self._clients)
+
+    def take(self, head: _Head, clients: Mapping[int, Any]) -> bool:
+        task, client_id = head.task, head.client_id
+        if client_id not in clients:
+            return False
+        if self._tasks_left.get(task, 1) <= 0 or self._clients_left.get(client_id, 1) <= 0:
+            return False
+        if task in self._tasks_left:
+            self._tasks_left[task] -= 1
+        if client_id in self._clients_left:
+            self._clients_left[client_id] -= 1
+        return True
+
+    def _locked(self, table: str, column: str, keys: list[Any]) -> set[Any]:
+        skip_locked = self._database.dialect.skip_locked
+        if not skip_locked:
+            return set(keys)
+        rows = self._connection.exec_driver_sql(
+            f"SELECT j.{column} FROM {table} j WHERE j.{column} = ANY(%(keys)s) ORDER BY j.{column} {skip_locked}",  # noqa: S608 (names of our own)
+            {"keys": keys},
+        )
+        locked = {row[0] for row in rows}
+        self.contended = self.contended or len(locked) < len(keys)
+        return locked
+
+    def _running(self, column: str, keys: list[Any]) -> dict[Any, int]:
+        rows = self._connection.exec_driver_sql(
+            f"SELECT {column}, count(*) FROM jobs WHERE claim IS NOT NULL GROUP BY {column}"  # noqa: S608
+        )
+        wanted = set(keys)
+        return {key: count for key, count in rows if key in wanted}
+
+
+def _proper_lane(head: _Head, capacity: Capacity) -> str:
+    """Unlimited tasks that this node offers stand in the common lane; any other in one of its own."""
+    common = head.task in capacity.limits and capacity.limits[head.task] is None
+    if common and split_lane(head.lane)[0] == head.task:
+        return head.lane  # filed by a node that doesn't offer it: no reason to move it back
+    return lane("" if common else head.task, head.node_id)
+
+
+def _client_names(connection: Connection, ids: set[int]) -> dict[int, Any]:
+    rows = connection.exec_driver_sql("SELECT id, name, login FROM clients")
+    return {row.id: row for row in rows if row.id in ids}
+
+
+def _claim(row: Any, client: Any, started_at: datetime | None) -> Claim:
+    if started_at is None:
+        raise ValueError(f"job {row.id} is claimed but was never started")
+    return Claim(
+        run_id=row.claim,
+        job_id=row.id,
+        client_id=row.client_id,
+        client=client.name,
+        login=client.login or "",
+        task=row.task,
+        title=row.title,
+        data=load_json(row.data),
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        crashes=row.crashes,
+        started_at=started_at,
+        due_at=read_instant(row.due_at),
+        cron_entry_id=row.cron_entry_id,
+        checkpoint=load_json(row.checkpoint),
+    )

@@ -1,0 +1,95 @@
+"""Clients: the tenants, and the logins under which their jobs run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from taskserver.database import Database
+from taskserver.database.schema import clients, jobs
+from taskserver.store.errors import ClientExists, ClientInUse, ClientNotFound, DefaultClientStays
+from taskserver.store.rows import as_dict
+
+
+class Clients:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, name: str, login: str | None = None, title: str = "", max_parallel: int | None = None
+    ) -> dict[str, Any]:
+        """Adds a client. Without a login none of its jobs runs. Raises ClientExists."""
+        with self._database.write() as connection:
+            self._refuse_twin(connection, name)
+            values = {"name": name, "login": login or None, "title": title, "max_parallel": max_parallel}
+            connection.execute(insert(clients).values(values))
+            return self._get(connection, name)
+
+    def get(self, name: str) -> dict[str, Any]:
+        """The client with `waiting` and `running`, the numbers of its jobs. Raises ClientNotFound."""
+        with self._database.read() as connection:
+            return self._get(connection, name)
+
+    def find(self) -> list[dict[str, Any]]:
+        """Every client by name, with the numbers of its waiting and running jobs."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(clients).order_by(clients.c.name)).all()
+            counts = self._counts(connection)
+        return [_client(row, counts) for row in rows]
+
+    def edit(self, name: str, **changed: Any) -> None:
+        """Changes new_name, title, max_parallel (None: no limit)."""
+        with self._database.write() as connection:
+            self._get(connection, name)
+            new_name = changed.pop("new_name", None)
+            if new_name is not None and new_name != name:
+                self._refuse_twin(connection, new_name)
+                changed["name"] = new_name
+            unknown = set(changed) - {"name", "title", "max_parallel"}
+            if unknown:
+                raise ValueError(f"not to be edited: {sorted(unknown)}")
+            if changed:
+                connection.execute(update(clients).where(clients.c.name == name).values(changed))
+
+    def set_login(self, name: str, login: str | None) -> None:
+        """The application user under whom its jobs run from now on; None switches the task server off for it."""
+        with self._database.write() as connection:
+            self._get(connection, name)
+            connection.execute(update(clients).where(clients.c.name == name).values(login=login or None))
+
+    def delete(self, name: str) -> None:
+        """Raises ClientInUse while it has jobs or cron entries. Its runs stay."""
+        with self._database.write() as connection:
+            client = self._get(connection, name)
+            if client["id"] == 1:
+                raise DefaultClientStays()
+            count = connection.execute(select(func.count()).where(jobs.c.client_id == client["id"])).scalar_one()
+            if count:
+                raise ClientInUse(name=name, count=count)
+            connection.execute(delete(clients).where(clients.c.id == client["id"]))
+
+    def _get(self, connection: Connection, name: str) -> dict[str, Any]:
+        row = connection.execute(select(clients).where(clients.c.name == name)).first()
+        if row is None:
+            raise ClientNotFound(name=name)
+        return _client(row, self._counts(connection))
+
+    @staticmethod
+    def _counts(connection: Connection) -> dict[tuple[int, str], int]:
+        rows = connection.execute(
+            select(jobs.c.client_id, jobs.c.status, func.count())
+            .where(jobs.c.type == "once", jobs.c.status.in_(["waiting", "running", "stopping"]))
+            .group_by(jobs.c.client_id, jobs.c.status)
+        )
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    @staticmethod
+    def _refuse_twin(connection: Connection, name: str) -> None:
+        if connection.execute(select(clients.c.id).where(clients.c.name == name)).first():
+            raise ClientExists(name=name)
+
+
+def _client(row: Any, counts: dict[tuple[int, str], int]) -> dict[str, Any]:
+    running = counts.get((row.id, "running"), 0) + counts.get((row.id, "stopping"), 0)
+    return {**as_dict(row), "waiting": counts.get((row.id, "waiting"), 0), "running": running}

@@ -1,0 +1,243 @@
+"""What people do with jobs: start, stop, kill, move, delete. Every change is guarded by the status it needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from taskserver.database import Database
+from taskserver.database.schema import clients, jobs, tasks
+from taskserver.jobs import ENDED, LIVE, Ready, Status, sources
+from taskserver.store.errors import (
+    CannotMove,
+    ClientNotFound,
+    IsCronEntry,
+    JobNotFound,
+    OnlyCommandsAreKilled,
+    UniqueKeyTaken,
+    WrongStatus,
+)
+
+WINDOW = 1_000_000
+"""Nanoseconds: jobs that a plain INSERT queued in the same millisecond share one position."""
+
+
+class Control:
+    """The verbs of `store.jobs` that change one job or many."""
+
+    _database: Database
+
+    def start(self, job_id: int) -> None:
+        """By hand: a waiting job comes before all others, one that ended runs again.
+
+        stopped | failed | finished -> waiting: attempt and crashes are reset, the checkpoint is kept, so that a
+        stopped or failed job goes on where it was; a finished one begins anew.
+        """
+        with self._database.write() as connection:
+            job = self._job(connection, job_id)
+            now = self._database.now()
+            by_hand = {"ready": Ready.BY_HAND, "next_run_at": None, "start_requested_at": now, "active": True}
+            if job.status == Status.WAITING:
+                self._change(connection, job, "started", {Status.WAITING}, by_hand)
+                return
+            again = {
+                **by_hand,
+                "status": Status.WAITING,
+                "attempt": 0,
+                "crashes": 0,
+                "error": None,
+                "result": None,
+                "stop_requested_at": None,
+                "kill_requested_at": None,
+                "ended_at": None,
+            }
+            if job.status == Status.FINISHED:
+                again |= {"checkpoint": None, "progress": None, "detail": None}
+            try:
+                with connection.begin_nested():
+                    self._change(connection, job, "started", sources(Status.WAITING) & ENDED, again)
+            except IntegrityError:
+                raise self._unique_key_taken(connection, job) from None
+
+    def stop(self, job_id: int) -> Status:
+        """waiting -> stopped at once; running -> stopping: it is asked. Returns the status it has now."""
+        with self._database.write() as connection:
+            job = self._job(connection, job_id)
+            return self._stop(connection, job)
+
+    def _stop(self, connection: Connection, job: Any) -> Status:
+        now = self._database.now()
+        if job.status == Status.STOPPING:
+            return Status.STOPPING
+        if job.status == Status.WAITING:
+            ended = {"status": Status.STOPPED, "ready": None, "stop_requested_at": now, "ended_at": now}
+            self._change(connection, job, "stopped", {Status.WAITING}, ended)
+            return Status.STOPPED
+        asked = {"status": Status.STOPPING, "stop_requested_at": now}
+        self._change(connection, job, "stopped", {Status.RUNNING}, asked)
+        return Status.STOPPING
+
+    def kill(self, job_id: int) -> None:
+        """running | stopping -> stopping, and the command's processes are killed. Raises OnlyCommandsAreKilled."""
+        with self._database.write() as connection:
+            job = self._job(connection, job_id)
+            kind = connection.execute(select(tasks.c.kind).where(tasks.c.name == job.task)).scalar()
+            running = {Status.RUNNING, Status.STOPPING}
+            if job.status in running and kind != "command":
+                raise OnlyCommandsAreKilled(job_id=job_id)
+            now = self._database.now()
+            asked = {
+                "status": Status.STOPPING,
+                "stop_requested_at": job.stop_requested_at or now,
+                "kill_requested_at": now,
+            }
+            self._change(connection, job, "killed", running, asked)
+
+    def delete(self, job_id: int) -> bool:
+        """True: it is gone. False: it runs, was asked to stop, and goes when it has ended."""
+        with self._database.write() as connection:
+            return self._delete(connection, self._job(connection, job_id))
+
+    def _delete(self, connection: Connection, job: Any) -> bool:
+        if job.claim is not None:
+            self._stop(connection, job)
+            wish = {"delete_requested_at": self._database.now()}
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(wish))
+            return False
+        connection.execute(delete(jobs).where(jobs.c.id == job.id, jobs.c.claim.is_(None)))
+        return True
+
+    def delete_finished(self, client: str | None = None) -> int:
+        """Removes finished jobs; their runs stay. Returns how many."""
+        with self._database.write() as connection:
+            mine = self._of_client(connection, client)
+            finished = delete(jobs).where(jobs.c.type == "once", jobs.c.status == Status.FINISHED, *mine)
+            return connection.execute(finished).rowcount
+
+    def delete_all(self, client: str | None = None) -> int:
+        """Removes every job that does not run and asks the others to stop and go. Cron entries are untouched."""
+        with self._database.write() as connection:
+            mine = self._of_client(connection, client)
+            idle = delete(jobs).where(jobs.c.type == "once", jobs.c.claim.is_(None), *mine)
+            count = connection.execute(idle).rowcount
+            running = connection.execute(
+                select(jobs).where(jobs.c.type == "once", jobs.c.claim.is_not(None), *mine)
+            ).all()
+            for job in running:
+                self._delete(connection, job)
+            return count + len(running)
+
+    def move(self, job_id: int, where: str) -> None:
+        """Among the waiting jobs of its client: "up", "down", "first", "last"; it takes on the priority there."""
+        with self._database.write() as connection:
+            job = self._job(connection, job_id)
+            if job.status != Status.WAITING:
+                raise CannotMove(job_id=job_id, status=job.status)
+            neighbour = self._neighbour(connection, job, where)
+            if neighbour is None:
+                return  # it stands there already
+            if where in ("first", "last"):
+                position = neighbour.position + (-1 if where == "first" else 1)
+                self._place(connection, job, neighbour.priority, position)
+                return
+            self._swap(connection, job, neighbour)
+
+    def _neighbour(self, connection: Connection, job: Any, where: str) -> Any:
+        key = tuple_(-jobs.c.priority, jobs.c.position, jobs.c.id)
+        mine = tuple_(-job.priority, job.position, job.id)
+        ahead = where in ("up", "first")
+        query = select(jobs).where(
+            jobs.c.client_id == job.client_id,
+            jobs.c.status == Status.WAITING,
+            jobs.c.type == "once",
+            key < mine if ahead else key > mine,
+        )
+        nearest_first = where in ("up", "last")
+        order = [-jobs.c.priority, jobs.c.position, jobs.c.id]
+        return connection.execute(
+            query.order_by(*(column.desc() if nearest_first else column for column in order)).limit(1)
+        ).first()
+
+    def _swap(self, connection: Connection, job: Any, other: Any) -> None:
+        if job.priority == other.priority and job.position == other.position:
+            self._spread(connection, job)
+            job, other = self._job(connection, job.id), self._job(connection, other.id)
+        if job.priority == other.priority:
+            self._place(connection, other, other.priority, job.position)
+            self._place(connection, job, job.priority, other.position)
+        else:
+            before = -1 if job.priority < other.priority else 1
+            self._place(connection, job, other.priority, other.position + before)
+
+    @staticmethod
+    def _place(connection: Connection, job: Any, priority: int, position: int) -> None:
+        values = {"priority": priority, "position": position}
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
+
+    @staticmethod
+    def _spread(connection: Connection, job: Any) -> None:
+        """Gives the jobs that share one position places of their own, in the order they stand in."""
+        same = connection.execute(
+            select(jobs.c.id)
+            .where(
+                jobs.c.client_id == job.client_id,
+                jobs.c.status == Status.WAITING,
+                jobs.c.priority == job.priority,
+                jobs.c.position == job.position,
+            )
+            .order_by(jobs.c.id)
+            .limit(WINDOW)
+        ).all()
+        for number, row in enumerate(same):
+            place = update(jobs).where(jobs.c.id == row.id).values(position=job.position + number)
+            connection.execute(place)
+
+    @staticmethod
+    def _job(connection: Connection, job_id: int) -> Any:
+        job = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+        if job is None:
+            raise JobNotFound(job_id=job_id)
+        if job.type != "once":
+            raise IsCronEntry(job_id=job_id)
+        return job
+
+    @staticmethod
+    def _change(
+        connection: Connection,
+        job: Any,
+        verb: str,
+        needed: set[Status] | frozenset[Status],
+        values: dict[str, Any],
+    ) -> None:
+        guarded = update(jobs).where(jobs.c.id == job.id, jobs.c.status.in_(needed)).values(values)
+        if connection.execute(guarded).rowcount == 0:
+            raise WrongStatus(job_id=job.id, status=job.status, verb=verb)
+
+    @staticmethod
+    def _unique_key_taken(connection: Connection, job: Any) -> UniqueKeyTaken:
+        other = connection.execute(
+            select(jobs.c.id).where(
+                jobs.c.client_id == job.client_id, jobs.c.unique_key == job.unique_key, jobs.c.status.in_(LIVE)
+            )
+        ).scalar()
+        return UniqueKeyTaken(job_id=job.id, other=other, key=job.unique_key)
+
+    @staticmethod
+    def _of_client(connection: Connection, client: str | None) -> list[ColumnElement[bool]]:
+        if client is None:
+            return []
+        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
+        if client_id is None:
+            raise ClientNotFound(name=client)
+        return [jobs.c.client_id == client_id]
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs have each status."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(jobs.c.status, func.count()).where(jobs.c.type == "once").group_by(jobs.c.status)
+            ).all()
+        found = {row[0]: int(row[1]) for row in rows}
+        return {status.value: found.get(status.value, 0) for status in Status}

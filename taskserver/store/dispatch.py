@@ -1,0 +1,242 @@
+"""The dispatcher's turn: one transaction that records outcomes, queues due cron entries, promotes jobs whose
+time has come, and claims for the free slots. A whole batch shares the price of one durable commit.
+
+Only the dispatcher calls it, on a connection of its own. Nothing here decides when to turn.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy.exc import DBAPIError
+
+from taskserver.database import BRIEF, PATIENT, Database, Patience
+from taskserver.database.schema import jobs, nodes, settings
+from taskserver.database.types import read_instant
+from taskserver.jobs import Claim, Outcome, Ready, Reason, Report
+from taskserver.store.claims import Capacity, Claims
+from taskserver.store.occurrences import BATCH, Occurrences
+from taskserver.store.outcomes import Ending, Outcomes
+
+log = logging.getLogger("taskserver.store")
+
+COUNTED = 10_000
+"""Waiting jobs are counted up to here; status shows more as 10000+."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one turn did, and what the next one needs to know."""
+
+    claims: list[Claim] = field(default_factory=list)
+    accepted: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
+    """Runs whose claim another node, or a person's SQL, took away."""
+    stops: set[int] = field(default_factory=set)
+    """Runs of this node that somebody asked to stop."""
+    kills: set[int] = field(default_factory=set)
+    next_due: timedelta | None = None
+    """How long until something falls due; None: nothing is planned."""
+    again: bool = False
+    """There was more to do than one turn takes."""
+    contended: bool = False
+    waiting: int | None = None
+    autostart: bool = True
+
+
+@dataclass(slots=True)
+class Work:
+    """What the dispatcher brings to a turn."""
+
+    endings: list[Ending] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    heartbeat: bool = False
+    count: bool = False
+
+
+class Dispatch:
+    """The hot path. One instance and one lasting connection for each daemon."""
+
+    def __init__(self, database: Database, default_zone: ZoneInfo) -> None:
+        self._database = database
+        self._claims = Claims(database)
+        self._outcomes = Outcomes(database)
+        self._occurrences = Occurrences(database, default_zone)
+        self._connection: Connection | None = None
+        self._seen_version: int | None = None
+
+    def open(self) -> Connection:
+        """The lasting connection; made anew after a failure. Raises DatabaseUnavailable."""
+        if self._connection is None:
+            connection = self._database.connect()
+            try:
+                with self._database.translated():
+                    self._database.set_clock(connection)
+                    connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def close(self) -> None:
+        """Gives the connection up, whatever state it is in."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
+
+    def changed(self) -> bool:
+        """Whether another connection may have committed since the last look; cheap where it can be asked."""
+        connection = self.open()
+        with self._database.translated():
+            version = self._database.dialect.data_version(connection)
+            connection.rollback()
+        changed = version is None or version != self._seen_version
+        self._seen_version = version
+        return changed
+
+    def turn(self, work: Work, capacity: Capacity, *, patience: Patience = BRIEF) -> Turn:
+        """One transaction of everything that is to do now.
+
+        Raises DatabaseBusy (postpone the turn), CommitUnknown (call `own_claims` before going on) or
+        DatabaseUnavailable; then nothing of `work` may be forgotten. A lasting error in one outcome does not
+        stop the others: it is recorded as failed.
+        """
+        connection = self.open()
+        turn = Turn()
+        try:
+            with self._database.write(connection, patience=patience):
+                self._record(connection, work, capacity, turn)
+                self._advance(connection, work, capacity, turn)
+        except DBAPIError as error:
+            if not work.endings and not work.reports:
+                raise
+            log.warning("a batch of outcomes was refused, recording them one by one: %s", error.orig)
+            turn = self._turn_row_by_row(connection, work, capacity)
+        return turn
+
+    def _turn_row_by_row(self, connection: Connection, work: Work, capacity: Capacity) -> Turn:
+        turn = Turn()
+        for report in work.reports:
+            self._alone(connection, Work(reports=[report]), capacity, turn)
+        for claim, outcome in work.endings:
+            if not self._alone(connection, Work(endings=[(claim, outcome)]), capacity, turn):
+                text = "the outcome of this run could not be stored"
+                failed = Outcome.failed(text, reason=Reason.ERROR)
+                self._alone(connection, Work(endings=[(claim, failed)]), capacity, turn)
+        with self._database.write(connection, patience=PATIENT):
+            self._advance(connection, work, capacity, turn)
+        return turn
+
+    def _alone(self, connection: Connection, work: Work, capacity: Capacity, turn: Turn) -> bool:
+        try:
+            with self._database.write(connection, patience=PATIENT):
+                self._record(connection, work, capacity, turn)
+        except DBAPIError as error:
+            log.error("the database refuses what run %s reports: %s", _run_ids(work), error.orig)
+            return False
+        return True
+
+    def own_claims(self, node: int) -> list[Claim]:
+        """The claims that the database says this node holds."""
+        with self._database.read(self.open()) as connection:
+            return self._claims.own(connection, node)
+
+    def _record(self, connection: Connection, work: Work, capacity: Capacity, turn: Turn) -> None:
+        now = self._database.now()
+        lost: set[int] = set()
+        if work.reports:  # before the outcomes: the last lines of a run belong to a claim that is still held
+            lost |= self._outcomes.report(connection, work.reports)
+        if work.endings:
+            accepted = self._outcomes.apply(connection, work.endings, capacity.node_id, now)
+            turn.accepted |= accepted
+            lost |= {claim.run_id for claim, _ in work.endings} - accepted
+            lost -= accepted
+        turn.lost |= lost
+
+    def _advance(self, connection: Connection, work: Work, capacity: Capacity, turn: Turn) -> None:
+        now = self._database.now()
+        queued = self._occurrences.queue_due(connection, now)
+        if queued or any(claim.cron_entry_id for claim, _ in work.endings) or work.count:
+            self._occurrences.release_held(connection)
+        promoted = self._promote(connection, now)
+        turn.autostart = capacity.autostart = self._autostart(connection)
+        if capacity.free > 0:
+            taken = self._claims.take(connection, capacity, now)
+            turn.claims, turn.contended = taken.claims, taken.contended
+            turn.again = taken.filed > 0
+        turn.again = turn.again or BATCH in (queued, promoted)
+        self._look_for_requests(connection, capacity.node, turn)
+        turn.next_due = self._next_due(connection, now)
+        if work.heartbeat:
+            connection.execute(update(nodes).where(nodes.c.id == capacity.node).values(heartbeat_at=now))
+        if work.count:
+            turn.waiting = self._count_waiting(connection)
+
+    def _promote(self, connection: Connection, now: datetime) -> int:
+        """Flags waiting jobs whose time has come. An index makes it one probe when there is none."""
+        due = (
+            select(jobs.c.id)
+            .where(
+                jobs.c.ready.is_(None),
+                jobs.c.status == "waiting",
+                jobs.c.type == "once",
+                jobs.c.active,
+                or_(jobs.c.next_run_at.is_(None), jobs.c.next_run_at <= now),
+            )
+            .limit(BATCH)
+        )
+        return connection.execute(
+            update(jobs).where(jobs.c.id.in_(due.scalar_subquery())).values(ready=Ready.QUEUED)
+        ).rowcount
+
+    @staticmethod
+    def _autostart(connection: Connection) -> bool:
+        return connection.execute(select(settings.c.value).where(settings.c.name == "autostart")).scalar() != "off"
+
+    @staticmethod
+    def _look_for_requests(connection: Connection, node: int, turn: Turn) -> None:
+        rows = connection.execute(
+            select(jobs.c.claim, jobs.c.kill_requested_at).where(
+                jobs.c.claim.is_not(None), jobs.c.claimed_by == node, jobs.c.status == "stopping"
+            )
+        )
+        for row in rows:
+            (turn.kills if row.kill_requested_at is not None else turn.stops).add(row.claim)
+
+    @staticmethod
+    def _next_due(connection: Connection, now: datetime) -> timedelta | None:
+        job = select(func.min(jobs.c.next_run_at)).where(
+            jobs.c.ready.is_(None), jobs.c.status == "waiting", jobs.c.type == "once", jobs.c.active
+        )
+        entry = select(func.min(jobs.c.next_run_at)).where(jobs.c.type == "interval", jobs.c.active)
+        found = connection.execute(select(job.scalar_subquery(), entry.scalar_subquery())).one()
+        instants = [instant for value in found if (instant := read_instant(value))]
+        return max(min(instants) - now, timedelta(0)) if instants else None
+
+    @staticmethod
+    def _count_waiting(connection: Connection) -> int:
+        ready = select(jobs.c.id).where(jobs.c.ready.is_not(None)).limit(COUNTED).subquery()
+        later = (
+            select(jobs.c.id)
+            .where(jobs.c.ready.is_(None), jobs.c.status == "waiting", jobs.c.type == "once", jobs.c.active)
+            .limit(COUNTED)
+            .subquery()
+        )
+        counts = connection.execute(
+            select(
+                select(func.count()).select_from(ready).scalar_subquery(),
+                select(func.count()).select_from(later).scalar_subquery(),
+            )
+        ).one()
+        return int(counts[0] + counts[1])
+
+
+def _run_ids(work: Work) -> list[Any]:
+    return [claim.run_id for claim, _ in work.endings] + [report.run_id for report in work.reports]

@@ -1,0 +1,235 @@
+"""Enqueuing: the one way in which jobs get into the table, other than a plain INSERT.
+
+Works on the store's own connection, in a transaction of its own, or on the application's connection, where it
+commits or rolls back with the application's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, text
+
+from taskserver.database import Database
+from taskserver.database.schema import clients, jobs
+from taskserver.database.types import dump_json
+from taskserver.jobs import Ready
+from taskserver.store.errors import ClientNotFound
+from taskserver.store.occurrences import lane_for
+
+_INSERT = """
+INSERT INTO jobs (client_id, task, title, description, data, priority, status, ready, next_run_at, lane,
+  unique_key, max_attempts, node_id, active, created_at, created_by)
+VALUES ((SELECT id FROM clients WHERE name = :client), :task, :title, :description, :data, :priority, 'waiting',
+  :ready, :run_at, {lane}, :unique_key, :max_attempts, :node_id, :active, :now, :created_by)
+ON CONFLICT (client_id, unique_key)
+  WHERE unique_key IS NOT NULL AND status IN ('waiting', 'running', 'stopping') DO NOTHING
+RETURNING id
+"""
+
+_LANE = """
+COALESCE((SELECT name FROM tasks WHERE name = :task AND max_parallel IS NOT NULL), '') || :at_node
+"""
+
+_LIVE_TWIN = """
+SELECT j.id FROM jobs j JOIN clients c ON c.id = j.client_id
+WHERE c.name = :client AND j.unique_key = :unique_key AND j.status IN ('waiting', 'running', 'stopping')
+"""
+
+_EVER_TWIN = """
+SELECT j.id FROM jobs j JOIN clients c ON c.id = j.client_id
+WHERE c.name = :client AND j.unique_key = :unique_key
+UNION ALL
+SELECT r.job_id FROM runs r JOIN clients c ON c.id = r.client_id
+WHERE c.name = :client AND r.unique_key = :unique_key AND r.status = 'finished'
+LIMIT 1
+"""
+
+_CLIENT = "SELECT id FROM clients WHERE name = :client"
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A job that was queued, or the one that had its unique key already (`created` is False)."""
+
+    id: int
+    created: bool = True
+
+
+class Enqueuing:
+    """The verbs `enqueue` and `enqueue_many` of `store.jobs`."""
+
+    _database: Database
+
+    def enqueue(
+        self,
+        task: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        client: str = "default",
+        title: str = "",
+        description: str = "",
+        priority: int = 0,
+        run_at: datetime | None = None,
+        unique_key: str | None = None,
+        unique_for: str = "live",
+        max_attempts: int | None = None,
+        node_id: str | None = None,
+        active: bool = True,
+        created_by: str = "",
+        connection: Any = None,
+    ) -> Enqueued:
+        """Queues one job. `unique_for` is "live" (among jobs that have not ended) or "ever" (any run, too).
+
+        `connection` is the application's: an SQLAlchemy connection or session, or a plain driver connection
+        (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound.
+        """
+        now = self._database.now()
+        row = {
+            "client": client,
+            "task": task,
+            "title": title,
+            "description": description,
+            "data": dump_json(dict(data or {})),
+            "priority": priority,
+            "ready": Ready.QUEUED if active and (run_at is None or run_at <= now) else None,
+            "run_at": self._database.instant(run_at),
+            "unique_key": unique_key,
+            "max_attempts": max_attempts,
+            "node_id": node_id,
+            "at_node": f"@{node_id}" if node_id else "",
+            "active": active,
+            "now": self._database.instant(now),
+            "created_by": created_by,
+        }
+        if connection is not None:
+            return self._enqueue(_Foreign(self._database, connection), row, unique_for)
+        with self._database.write() as own:
+            return self._enqueue(_Own(self._database, own), row, unique_for)
+
+    def _enqueue(self, on: _Own | _Foreign, row: dict[str, Any], unique_for: str) -> Enqueued:
+        key = {"client": row["client"], "unique_key": row["unique_key"]}
+        if on.scalar(_CLIENT, {"client": row["client"]}) is None:
+            raise ClientNotFound(name=row["client"])
+        if row["unique_key"] is not None and unique_for == "ever":
+            on.lock("unique key", row["client"], row["unique_key"])
+            twin = on.scalar(_EVER_TWIN, key)
+            if twin is not None:
+                return Enqueued(twin, created=False)
+        job_id = on.scalar(_INSERT.format(lane=_LANE), row)
+        if job_id is not None:
+            return Enqueued(job_id)
+        return Enqueued(on.scalar(_LIVE_TWIN, key), created=False)
+
+    def enqueue_many(
+        self,
+        task: str,
+        data: Sequence[Mapping[str, Any]],
+        *,
+        client: str = "default",
+        title: str = "",
+        priority: int = 0,
+        run_at: datetime | None = None,
+        max_attempts: int | None = None,
+        node_id: str | None = None,
+        created_by: str = "",
+        connection: Any = None,
+    ) -> list[int]:
+        """Queues one job for each of `data`, all in one transaction; returns their ids in that order."""
+        if not data:
+            return []
+        now = self._database.now()
+        same = {
+            "task": task,
+            "title": title,
+            "priority": priority,
+            "status": "waiting",
+            "ready": Ready.QUEUED if run_at is None or run_at <= now else None,
+            "next_run_at": run_at,
+            "max_attempts": max_attempts,
+            "node_id": node_id,
+            "created_at": now,
+            "created_by": created_by,
+        }
+        if connection is not None:
+            on = _sqlalchemy_connection(connection)
+            if on is None:
+                return [
+                    self.enqueue(task, each, **_single(same, client), connection=connection).id for each in data
+                ]
+            return self._enqueue_many(on, same, data, client)
+        with self._database.write() as own:
+            return self._enqueue_many(own, same, data, client)
+
+    def _enqueue_many(
+        self, connection: Connection, same: dict[str, Any], data: Sequence[Mapping[str, Any]], client: str
+    ) -> list[int]:
+        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
+        if client_id is None:
+            raise ClientNotFound(name=client)
+        same = {**same, "client_id": client_id, "lane": lane_for(connection, same["task"], same["node_id"])}
+        first = _nanoseconds(same["created_at"])
+        rows = [{**same, "data": dict(each), "position": first + number} for number, each in enumerate(data)]
+        statement = insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)
+        return list(connection.execute(statement, rows).scalars())
+
+
+class _Own:
+    """Statements on the store's own connection."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        self._database = database
+        self._connection = connection
+
+    def scalar(self, sql: str, parameters: dict[str, Any]) -> Any:
+        row = self._connection.exec_driver_sql(self._database.statement(sql), parameters).first()
+        return None if row is None else row[0]
+
+    def lock(self, *parts: str) -> None:
+        self._database.dialect.lock_key(self._connection, *parts)
+
+
+class _Foreign:
+    """Statements on the application's connection, whatever kind it is."""
+
+    def __init__(self, database: Database, connection: Any) -> None:
+        self._database = database
+        self._connection = connection
+
+    def scalar(self, sql: str, parameters: dict[str, Any]) -> Any:
+        connection = _sqlalchemy_connection(self._connection)
+        if connection is not None:
+            row = connection.execute(text(sql), parameters).first()
+        else:
+            cursor = self._connection.cursor()
+            found: Any = cursor.execute(self._database.statement(sql), parameters).fetchone()
+            cursor.close()
+            if isinstance(found, dict):  # psycopg's dict_row
+                return next(iter(found.values()))
+            row = found
+        return None if row is None else row[0]
+
+    def lock(self, *parts: str) -> None:
+        connection = _sqlalchemy_connection(self._connection)
+        if connection is not None:
+            self._database.dialect.lock_key(connection, *parts)
+
+
+def _sqlalchemy_connection(connection: Any) -> Connection | None:
+    """The SQLAlchemy connection of a connection or session; None for a plain driver's connection."""
+    if isinstance(connection, Connection):
+        return connection
+    of_session = getattr(connection, "connection", None)
+    return of_session() if callable(of_session) else None
+
+
+def _single(same: dict[str, Any], client: str) -> dict[str, Any]:
+    names = ("title", "priority", "max_attempts", "node_id", "created_by")
+    return {**{name: same[name] for name in names}, "client": client, "run_at": same["next_run_at"]}
+
+
+def _nanoseconds(instant: datetime) -> int:
+    return (instant - datetime.fromtimestamp(0, instant.tzinfo)) // timedelta(microseconds=1) * 1000

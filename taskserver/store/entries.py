@@ -1,0 +1,189 @@
+"""Cron entries: the templates that queue a job at each due time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Select, delete, insert, select, update
+
+from taskserver.cron import check_time_zone, parse
+from taskserver.database import Database
+from taskserver.database.schema import clients, jobs, missed_runs, tasks
+from taskserver.jobs import Ready
+from taskserver.store.errors import ClientNotFound, EntryExists, EntryNotFound
+from taskserver.store.occurrences import Occurrences
+from taskserver.store.rows import as_dict, shown_title
+
+EDITABLE = frozenset(
+    {
+        *("name", "task", "data", "cron_spec", "time_zone", "title", "description", "misfire", "overlap"),
+        *("priority", "node_id", "max_attempts"),
+    }
+)
+
+
+class CronEntries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        name: str,
+        task: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        cron_spec: str,
+        time_zone: str,
+        client: str = "default",
+        title: str = "",
+        description: str = "",
+        misfire: str = "once",
+        overlap: str = "skip",
+        priority: int = 0,
+        node_id: str | None = None,
+        max_attempts: int | None = None,
+        active: bool = True,
+        created_by: str = "",
+    ) -> int:
+        """Adds an entry and returns its id.
+
+        Raises InvalidSchedule, InvalidTimeZone, ClientNotFound, EntryExists.
+        """
+        schedule, zone = parse(cron_spec), check_time_zone(time_zone)
+        with self._database.write() as connection:
+            client_id = self._client_id(connection, client)
+            self._refuse_twin(connection, client_id, client, name)
+            now = self._database.now()
+            values = {
+                "client_id": client_id,
+                "type": "interval",
+                "name": name,
+                "task": task,
+                "data": dict(data or {}),
+                "cron_spec": cron_spec,
+                "time_zone": time_zone,
+                "title": title,
+                "description": description,
+                "misfire": misfire,
+                "overlap": overlap,
+                "priority": priority,
+                "node_id": node_id,
+                "max_attempts": max_attempts,
+                "active": active,
+                "status": None,
+                "ready": None,
+                "next_run_at": schedule.next_after(now, zone),
+                "created_at": now,
+                "created_by": created_by,
+            }
+            added: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
+            return added
+
+    def get(self, name_or_id: str | int, client: str = "default") -> dict[str, Any]:
+        """The entry by its number, or by its name and client. Raises EntryNotFound."""
+        with self._database.read() as connection:
+            return self._get(connection, name_or_id, client)
+
+    def find(self, client: str | None = None) -> list[dict[str, Any]]:
+        query = self._select()
+        if client is not None:
+            query = query.where(clients.c.name == client)
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query.order_by(clients.c.name, jobs.c.name))]
+
+    def edit(self, entry_id: int, **changed: Any) -> None:
+        """Changes columns of EDITABLE; with cron_spec or time_zone the next run is computed anew."""
+        unknown = set(changed) - EDITABLE
+        if unknown:
+            raise ValueError(f"not to be edited: {sorted(unknown)}")
+        with self._database.write() as connection:
+            entry = self._get(connection, entry_id)
+            if changed.get("name", entry["name"]) != entry["name"]:
+                self._refuse_twin(connection, entry["client_id"], entry["client"], changed["name"])
+            if "cron_spec" in changed or "time_zone" in changed:
+                changed |= self._next_run({**entry, **changed})
+            connection.execute(update(jobs).where(jobs.c.id == entry_id).values(changed))
+
+    def enable(self, entry_id: int) -> None:
+        """Active from now on: due times that passed while it was not are not made up for."""
+        with self._database.write() as connection:
+            entry = self._get(connection, entry_id)
+            if not entry["active"]:
+                values = {"active": True, "error": None, **self._next_run(entry)}
+                connection.execute(update(jobs).where(jobs.c.id == entry_id).values(values))
+
+    def disable(self, entry_id: int) -> None:
+        with self._database.write() as connection:
+            self._get(connection, entry_id)
+            connection.execute(update(jobs).where(jobs.c.id == entry_id).values(active=False))
+
+    def run(self, entry_id: int) -> int:
+        """Queues one job of it now, before all others, and does not move the schedule; returns the job's id."""
+        with self._database.write() as connection:
+            self._get(connection, entry_id)
+            entry = connection.execute(select(jobs).where(jobs.c.id == entry_id)).one()
+            occurrences = Occurrences(self._database, ZoneInfo("UTC"))
+            job_id = occurrences.insert_job(connection, entry, due_at=None, ready=Ready.BY_HAND)
+            if job_id is None:
+                raise EntryNotFound(name=entry_id, client=entry.client_id)
+            return job_id
+
+    def delete(self, entry_id: int) -> None:
+        """Removes the entry; jobs that it has queued stay."""
+        with self._database.write() as connection:
+            self._get(connection, entry_id)
+            connection.execute(delete(jobs).where(jobs.c.id == entry_id, jobs.c.type == "interval"))
+
+    def missed(self, entry_id: int, limit: int = 20) -> list[dict[str, Any]]:
+        """Due times that led to no job, the newest gap first: first_due_at, last_due_at, count, reason, at."""
+        query = select(missed_runs).where(missed_runs.c.cron_entry_id == entry_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(missed_runs.c.id.desc()).limit(limit))
+            return [as_dict(row) for row in rows]
+
+    def _get(self, connection: Connection, name_or_id: str | int, client: str = "default") -> dict[str, Any]:
+        query = self._select()
+        number = int(name_or_id) if isinstance(name_or_id, int) or str(name_or_id).isdecimal() else None
+        by_name = (jobs.c.name == str(name_or_id)) & (clients.c.name == client)
+        row = connection.execute(query.where(by_name)).first()
+        if row is None and number is not None:
+            row = connection.execute(query.where(jobs.c.id == number)).first()
+        if row is None:
+            raise EntryNotFound(name=name_or_id, client=client)
+        return _entry(row)
+
+    def _next_run(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        zone = check_time_zone(entry["time_zone"] or "UTC")
+        return {"next_run_at": parse(entry["cron_spec"]).next_after(self._database.now(), zone)}
+
+    @staticmethod
+    def _select() -> Select[Any]:
+        return (
+            select(jobs, clients.c.name.label("client"), tasks.c.title.label("task_title"))
+            .join(clients, clients.c.id == jobs.c.client_id)
+            .outerjoin(tasks, tasks.c.name == jobs.c.task)
+            .where(jobs.c.type == "interval")
+        )
+
+    @staticmethod
+    def _client_id(connection: Connection, client: str) -> int:
+        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
+        if client_id is None:
+            raise ClientNotFound(name=client)
+        return int(client_id)
+
+    @staticmethod
+    def _refuse_twin(connection: Connection, client_id: int, client: str, name: str) -> None:
+        twin = select(jobs.c.id).where(
+            jobs.c.client_id == client_id, jobs.c.type == "interval", jobs.c.name == name
+        )
+        if connection.execute(twin).first():
+            raise EntryExists(client=client, name=name)
+
+
+def _entry(row: Any) -> dict[str, Any]:
+    entry = as_dict(row)
+    entry["title"] = shown_title(entry, entry.pop("task_title"))
+    return entry

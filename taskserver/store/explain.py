@@ -1,0 +1,161 @@
+"""Why a job does not run: every reason that holds, the strongest first, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, select, tuple_
+
+from taskserver.clock import to_rfc3339
+from taskserver.database.schema import clients, jobs, nodes, settings, tasks
+from taskserver.jobs import LIVE, Ready, Status
+from taskserver.store.errors import JobNotFound
+from taskserver.texts import plural, translate
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`code` never changes and is never translated; `text` is in the reader's language."""
+
+    code: str
+    text: str
+
+
+def explain(connection: Connection, job_id: int, now: datetime) -> list[Finding]:
+    job = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.type == "once")).first()
+    if job is None:
+        raise JobNotFound(job_id=job_id)
+    if job.status != Status.WAITING:
+        return [_about_status(job)]
+    findings = list(_obstacles(connection, job, now))
+    if not findings:
+        findings.append(Finding("next", translate("nothing holds it back: it starts with the next free slot")))
+    return findings
+
+
+def _about_status(job: Any) -> Finding:
+    since = to_rfc3339(job.started_at) if job.started_at else ""
+    sentences = {
+        Status.RUNNING: translate("it runs, since {since}", since=since),
+        Status.STOPPING: translate("it was asked to stop and has not ended yet"),
+        Status.STOPPED: translate("it was stopped by hand; `job start` lets it go on"),
+        Status.FINISHED: translate("it has finished"),
+        Status.FAILED: translate("it failed: {error}; `job start` tries again", error=job.error or "?"),
+    }
+    return Finding(job.status, sentences[Status(job.status)])
+
+
+def _obstacles(connection: Connection, job: Any, now: datetime) -> Iterator[Finding]:
+    if not job.active:
+        yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
+    client = connection.execute(select(clients).where(clients.c.id == job.client_id)).one()
+    if client.login is None:
+        text = translate(
+            "its client {name} has no login, so none of its jobs runs; give it one with `client set-login {name}`",
+            name=client.name,
+        )
+        yield Finding("no_login", text)
+    if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
+        at = to_rfc3339(job.next_run_at)
+        if job.attempt:
+            yield Finding(
+                "retry",
+                translate("attempt {number} failed, the next one is due at {at}", number=job.attempt, at=at),
+            )
+        else:
+            yield Finding("future", translate("it is due at {at}", at=at))
+    if job.ready == Ready.HELD:
+        yield from _held(connection, job)
+    yield from _nodes(connection, job, now)
+    autostart = connection.execute(select(settings.c.value).where(settings.c.name == "autostart")).scalar()
+    if autostart == "off" and job.ready != Ready.BY_HAND:
+        text = translate(
+            "jobs do not start automatically now; `autostart on` or `job start {id}` changes that", id=job.id
+        )
+        yield Finding("autostart_off", text)
+    yield from _limits(connection, job, client)
+    yield from _queue(connection, job)
+
+
+def _held(connection: Connection, job: Any) -> Iterator[Finding]:
+    earlier = connection.execute(
+        select(jobs.c.id)
+        .where(jobs.c.cron_entry_id == job.cron_entry_id, jobs.c.id != job.id, jobs.c.status.in_(LIVE))
+        .order_by(jobs.c.due_at)
+        .limit(1)
+    ).scalar()
+    yield Finding("held", translate("job {other} of the same cron entry has not ended yet", other=earlier))
+
+
+def _nodes(connection: Connection, job: Any, now: datetime) -> Iterator[Finding]:
+    rows = connection.execute(
+        select(nodes).where(nodes.c.ended_at.is_(None)).order_by(nodes.c.id.desc()).limit(100)
+    ).all()
+    alive = [row for row in rows if now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds)]
+    if not alive:
+        yield Finding("no_node", translate("no task server is running; `task_server start` starts one"))
+        return
+    if job.node_id is not None:
+        alive = [row for row in alive if row.node_id == job.node_id]
+        if not alive:
+            yield Finding(
+                "node_absent", translate("it is meant for node {node}, which does not run", node=job.node_id)
+            )
+            return
+    elif all(row.only_own_jobs for row in alive):
+        yield Finding("own_jobs_only", translate("every node that runs takes only jobs that are meant for it"))
+    if not any(job.task in row.tasks for row in alive):
+        text = translate(
+            "no running node offers the task {task}; check modules and [tasks] in the configuration", task=job.task
+        )
+        yield Finding("unknown_task", text)
+
+
+def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
+    most = connection.execute(select(tasks.c.max_parallel).where(tasks.c.name == job.task)).scalar()
+    if most is not None and _running(connection, jobs.c.task == job.task) >= most:
+        text = translate(
+            "{most} jobs of the task {task} run already, which is its limit", most=most, task=job.task
+        )
+        yield Finding("task_limit", text)
+    if (
+        client.max_parallel is not None
+        and _running(connection, jobs.c.client_id == client.id) >= client.max_parallel
+    ):
+        text = translate(
+            "{most} jobs of the client {name} run already, which is its limit",
+            most=client.max_parallel,
+            name=client.name,
+        )
+        yield Finding("client_limit", text)
+
+
+def _queue(connection: Connection, job: Any) -> Iterator[Finding]:
+    if job.ready is None or job.ready == Ready.HELD:
+        return
+    ahead = connection.execute(
+        select(func.count()).where(
+            jobs.c.ready >= job.ready,
+            jobs.c.lane == job.lane,
+            jobs.c.client_id == job.client_id,
+            tuple_(-jobs.c.ready, -jobs.c.priority, jobs.c.position, jobs.c.id)
+            < tuple_(-job.ready, -job.priority, job.position, job.id),
+        )
+    ).scalar_one()
+    if ahead:
+        text = plural(
+            "{count} job of its client stands before it", "{count} jobs of its client stand before it", ahead
+        )
+        yield Finding("queued", text)
+    slots = connection.execute(select(func.sum(nodes.c.slots)).where(nodes.c.ended_at.is_(None))).scalar() or 0
+    busy = _running(connection, jobs.c.claim.is_not(None))
+    if busy and busy >= slots:
+        yield Finding("no_slot", translate("all {slots} slots are busy", slots=slots))
+
+
+def _running(connection: Connection, which: Any) -> int:
+    count = connection.execute(select(func.count()).where(jobs.c.claim.is_not(None), which)).scalar_one()
+    return int(count)

@@ -1,0 +1,47 @@
+"""Rows as the rest of the program sees them: plain dicts, instants aware and in UTC, JSON parsed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Row
+
+from taskserver.jobs import Claim
+
+_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def as_dict(row: Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)
+
+
+def shown_title(row: dict[str, Any], task_title: str | None) -> str:
+    """The job's own title, else its task's with the data filled in, else the task's name."""
+    if row["title"]:
+        return str(row["title"])
+    if not task_title:
+        return str(row["task"])
+    data = row["data"] if isinstance(row["data"], dict) else {}
+    return _FIELD.sub(lambda match: str(data.get(match[1], match[0])), task_title)
+
+
+def claim_of(row: Any) -> Claim:
+    """The claim that a row of `jobs` stands for, without the client's name."""
+    return Claim(
+        run_id=row.claim,
+        job_id=row.id,
+        client_id=row.client_id,
+        client="",
+        login="",
+        task=row.task,
+        title=row.title,
+        data=row.data,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        crashes=row.crashes,
+        started_at=row.started_at,
+        due_at=row.due_at,
+        cron_entry_id=row.cron_entry_id,
+        checkpoint=row.checkpoint,
+    )
