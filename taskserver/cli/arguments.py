@@ -34,11 +34,16 @@ class DataNotObject(UsageError):
         super().__init__(example='{"path": "/scans/4711"}')
 
 
-def read_arguments(session: Session, task: str, pairs: Sequence[str], data: str | None) -> dict[str, Any]:
-    """The data of a job, checked: raises UnknownTask, or InvalidArguments with each wrong argument."""
+def read_arguments(
+    session: Session, task: str, pairs: Sequence[str], data: str | None, *, kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The data of a job, checked; `kept` are arguments that were there before.
+
+    Raises UnknownTask, or InvalidArguments with each wrong argument.
+    """
     from taskserver.tasks import coerce_by_schema, validate_by_schema
 
-    given, words = read_data(data), read_pairs(pairs)
+    given, words = {**(kept or {}), **read_data(data)}, read_pairs(pairs)
     for name in words.keys() & given.keys():
         raise GivenTwice(name=name)
     published = next((row for row in session.store.tasks.find() if row["name"] == task), None)

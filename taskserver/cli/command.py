@@ -47,7 +47,7 @@ class Command(click.Command):
             option.help = translate("Show this help and exit.")
         return option
 
-    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 click's signature
+    def get_short_help_str(self, limit: int = 45) -> str:
         """The first sentence of the help, whole: the list of commands wraps it."""
         return first_sentence(translate(cleandoc(self.help or "")))
 
@@ -56,7 +56,7 @@ class Command(click.Command):
         shown.help = translate(cleandoc(self.help or ""))
         super(Command, shown).format_help_text(ctx, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
             with formatter.section(translate("Examples")):
                 for example in self.examples:
@@ -70,7 +70,7 @@ class Group(Command, click.Group):
         super().__init__(*args, **attributes)
         self.lazy = dict(lazy or {})
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

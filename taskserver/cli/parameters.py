@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 - the signatures are click's
+
 """The parameters that several commands take, and the types in which click reads them.
 
 Knows the words of the command line only; what is read is given to the commands as plain values.

@@ -61,14 +61,15 @@ class Session:
         """The users directory and `run_as`, with the standard library alone, also from a broken file."""
         from taskserver.config import peek
 
-        return peek(self.config_file())
+        return peek(self.config_file(), installation=self.installation)
 
     @cached_property
     def settings(self) -> Settings:
         """The whole configuration. Raises ConfigurationError with every fault at once."""
         from taskserver.config import load
 
-        return load(self.config_file(), installation=self.installation)
+        settings = load(self.config_file(), installation=self.installation)
+        return settings if self.users_dir is None else _moved(settings, self.users_dir)
 
     @cached_property
     def store(self) -> Store:
@@ -116,6 +117,19 @@ class Session:
         from taskserver.daemon.identity import become, resolve
 
         become(resolve(self.settings.run_as, allow_root=self.settings.allow_root or self.allow_root))
+
+
+def _moved(settings: Settings, users_dir: Path) -> Settings:
+    """The settings with another users directory, and in it whatever the file does not place elsewhere."""
+    from taskserver.config.database_url import sqlite_url
+    from taskserver.config.models import DATABASE_FILE, LOG_FILE
+
+    moved: dict[str, object] = {"users_dir": users_dir}
+    if settings.origins.get("task_server.database") == "default":
+        moved["database"] = sqlite_url(users_dir / DATABASE_FILE)
+    if settings.origins.get("task_server.log_file") == "default" and settings.log_file is not None:
+        moved["log_file"] = users_dir / LOG_FILE
+    return settings.model_copy(update=moved)
 
 
 pass_session = click.make_pass_decorator(Session)

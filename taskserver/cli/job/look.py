@@ -32,7 +32,9 @@ from taskserver.texts import mark, translate
 @client_option(mark("Only this client's jobs."))
 @option("--task", metavar="NAME", type=TaskName(), help=mark("Only jobs of this task."))
 @option("--entry", metavar="NAME", help=mark("Only jobs of this cron entry."))
-@option("--text", metavar="TEXT", help=mark("Only jobs with this text in title, task or arguments."))
+@option(
+    "--text", metavar="TEXT", help=mark("Only jobs with this text in title, description, task, detail or error.")
+)
 @option("--after", "after_id", metavar="ID", type=JOB_ID, help=mark("Go on after this job of the list."))
 @limit_option
 @pass_session
@@ -53,7 +55,7 @@ def list_(
         status=set(statuses) or None,
         client=client,
         task=task,
-        entry=entry,
+        entry=None if entry is None else session.store.entries.get(entry, client or "default")["id"],
         text=text,
         limit=limit,
         after_id=after_id,

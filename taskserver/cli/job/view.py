@@ -76,7 +76,7 @@ def fields(job: Row, zone: tzinfo | None) -> list[tuple[str, object]]:
         (translate("Created"), at("created_at")),
         (translate("Created by"), job.get("created_by")),
         (translate("Started"), at("started_at")),
-        (translate("Finished"), at("finished_at")),
+        (translate("Ended"), at("finished_at") or at("ended_at")),
         (translate("Last run"), at("last_run_at")),
         (translate("Node"), job.get("node_id")),
         (translate("Failed attempts"), attempts(job)),
