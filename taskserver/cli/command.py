@@ -66,6 +66,8 @@ class Command(click.Command):
 class Group(Command, click.Group):
     """A group of commands; those in `lazy` (name -> "module:attribute") are imported when asked for."""
 
+    command_class = Command
+
     def __init__(self, *args: Any, lazy: Mapping[str, str] | None = None, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.lazy = dict(lazy or {})

@@ -16,7 +16,7 @@ from taskserver.cli.schedule.preview import readable
 from taskserver.cli.session import Session, pass_session
 from taskserver.clock import system_clock
 from taskserver.errors import TaskServerError
-from taskserver.texts import language, mark, translate
+from taskserver.texts import language, mark, plural, translate
 
 Row = Mapping[str, Any]
 
@@ -154,4 +154,14 @@ def _print_missed(missed: list[dict[str, Any]], zone: tzinfo) -> None:
         for gap in missed:
             first, last = local_time(gap["first_due_at"], zone), local_time(gap["last_due_at"], zone)
             when = first if first == last else f"{first} - {last}"
-            say(f"  {when}  " + translate("{count} due times, {reason}", count=gap["count"], reason=gap["reason"]))
+            say(f"  {when}  " + _missed_words(gap["reason"], gap["count"]))
+
+
+def _missed_words(reason: str, count: int) -> str:
+    if reason == "overlap":
+        return plural(
+            "{count} due time skipped: an earlier job had not ended",
+            "{count} due times skipped: an earlier job had not ended",
+            count,
+        )
+    return plural("{count} due time passed while nobody looked", "{count} due times passed while nobody looked", count)
