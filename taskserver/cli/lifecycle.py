@@ -19,6 +19,16 @@ from taskserver.texts import mark
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
+def _remember_users_dir(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        Session.of(ctx).users_dir = value.absolute()
+
+
+def _remember_allow_root(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        Session.of(ctx).allow_root = True
+
+
 def _users_dir_option(function: Decorated) -> Decorated:
     return option(
         "--users-dir",
@@ -180,13 +190,3 @@ def wake(session: Session) -> int:
     from taskserver.cli import lifecycle_stop
 
     return lifecycle_stop.wake(session)
-
-
-def _remember_users_dir(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
-    if value is not None:
-        Session.of(ctx).users_dir = value.absolute()
-
-
-def _remember_allow_root(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value:
-        Session.of(ctx).allow_root = True

@@ -1,4 +1,4 @@
-"""Commands for a daemon that runs: stop, reload, wake. They need neither database nor, but for reload, settings."""
+"""Commands for a daemon that runs: stop, reload, wake. They need no database and, but for reload, no settings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
 from taskserver.daemon import control, pidfile, stopping
 from taskserver.daemon.pidfile import State
-from taskserver.daemon.proof import NotRunning, ProvenDaemon, Unproven
+from taskserver.daemon.proof import NotRunning, ProvenDaemon
 from taskserver.errors import EXIT_NOT_CONFIGURED, EXIT_OK, NotAllowed
-from taskserver.texts import translate
+from taskserver.texts import mark, translate
 
 RELOAD_SECONDS = 10.0
 
@@ -24,7 +24,7 @@ _TICK_SECONDS = 0.5
 
 
 class NotReadable(NotAllowed):
-    text = "{reason}"
+    text = mark("whether the task server is running cannot be told: {reason}")
 
 
 def runs(session: Session) -> bool:
@@ -110,6 +110,3 @@ def _progress() -> stopping.Progress:
         print(clear + text, file=sys.stderr, flush=True)  # noqa: T201
 
     return stopping.Progress(say=say, tick=tick, every=_TICK_SECONDS)
-
-
-__all__ = ["NotReadable", "Unproven", "reload", "runs", "stop", "wake"]

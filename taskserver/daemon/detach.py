@@ -1,7 +1,7 @@
 """Starting the daemon in the background: fork, python-daemon, pidfile, and the pipe that tells how it went.
 
 Called by `start` with a prepared `Launch`; returns to it when the daemon is ready, has failed, or goes on waiting
-for its database. Whatever has threads or connections is made in the child, once python-daemon has closed everything.
+for its database. Threads and connections are made in the child, once python-daemon has closed everything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The same daemon in the foreground: for service managers, containers, and people who watch.
 
-Called by `run`, `start -f` and `start --run-job`. It changes the identity of the very process that called it, so nothing is left to
-return to but its exit code.
+Called by `run`, `start -f` and `start --run-job`. It changes the identity of the very process that called it, so
+nothing is left to return to but its exit code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
 
 
 def run_one_job(launch: Launch, job_id: int) -> int:
-    """Run this one job in this process and return its exit code. No daemon: it takes neither pidfile nor signals."""
+    """Run this one job in this process; its exit code. No daemon: it takes neither pidfile nor signals."""
     identities.become(launch.identity)
     os.umask(UMASK)
     os.chdir(launch.installation)
