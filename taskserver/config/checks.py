@@ -203,4 +203,4 @@ def _default_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]
                 (*task, "defaults", name), mark("neither command nor env has a placeholder of this name")
             )
     if settings.retry_max_delay < settings.retry_delay:
-        yield Finding((*task, "retry_max_delay"), mark("must not be shorter than retry_delay"))
+        yield Finding((*task, "retry_delay"), mark("must not be longer than retry_max_delay"))

@@ -104,8 +104,8 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """The known name that `name` was probably meant to be, whatever its case; None if none is near."""
     by_lower = {candidate.lower(): candidate for candidate in known}
-    near = get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=0.6)
+    near = get_close_matches(name.lower().replace("-", "_"), by_lower, n=1, cutoff=cutoff)
     return by_lower[near[0]] if near else None

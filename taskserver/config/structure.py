@@ -60,7 +60,9 @@ def path_of(place: tuple[Any, ...]) -> Key:
 
 def looks_like(name: str, wanted: str) -> bool:
     """Whether the table `name` is `wanted`, but for case, separators or a slip of the pen."""
-    return name != wanted and (_letters(name) == _letters(wanted) or nearest(name, [wanted]) == wanted)
+    return name != wanted and (
+        _letters(name) == _letters(wanted) or nearest(name, [wanted], cutoff=0.8) is not None
+    )
 
 
 def report_missing_server(document: Document, names: Iterable[tuple[str, int | None]]) -> None:

@@ -35,7 +35,8 @@ def key_lines(text: str) -> dict[Key, int]:
             return lines
         if text[place] == "[":
             table, place = _header(text, place)
-            lines.setdefault(table, line + 1)
+            for depth in range(len(table)):
+                lines.setdefault(table[: depth + 1], line + 1)
         else:
             parts, place = _key(text, place)
             for depth in range(len(parts)):
