@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from taskserver.cron.errors import InvalidField, InvalidSchedule, InvalidTimeZone
 from taskserver.cron.explain import Preview, preview
+from taskserver.cron.nights import Warning
 from taskserver.cron.schedule import Schedule, parse
-from taskserver.cron.traps import Warning
 from taskserver.cron.zones import check_time_zone
 
 __all__ = [

@@ -30,7 +30,7 @@ def sentence(schedule: Schedule) -> str:
     pace = _pace(times)
     if day_words:
         return f"{pace}, {day_words}"
-    return f"{pace} every day" if times.windows else pace
+    return f"{pace} every day" if times.windows or times.in_hours else pace
 
 
 def listed(words: Sequence[str], word: str = "and") -> str:
@@ -64,29 +64,23 @@ def _pace(times: Times) -> str:
     elif times.span:
         pace = f"every minute from minute {times.span[0]} to minute {times.span[1]} of each hour"
     elif times.past == (0,):
-        pace = "every hour, on the hour"
+        pace = "every hour on the hour"
     else:
-        pace = f"every hour, {_past(times.past)}"
+        pace = f"every hour {_past(times.past)}"
     if times.windows:
         comma = "," if "," in pace else ""
         return f"{pace}{comma} {listed([f'from {clock(start)} to {clock(end)}' for start, end in times.windows])}"
     if times.in_hours:
-        return f"{pace}, in the hours that begin at {_hours(times.in_hours)}"
+        return f"{pace} in the hours beginning at {listed([clock((hour, 0)) for hour in times.in_hours])}"
     return pace
-
-
-def _hours(hours: tuple[int, ...]) -> str:
-    if in_a_row(hours):
-        return f"{clock((hours[0], 0))} to {clock((hours[-1], 0))}"
-    return listed([clock((hour, 0)) for hour in hours])
 
 
 def _past(minutes: tuple[int, ...]) -> str:
     if minutes == (1,):
-        return "1 minute past"
+        return "at 1 minute past"
     if minutes[0] == 0:
-        return f"on the hour and {listed([str(minute) for minute in minutes[1:]])} minutes past"
-    return f"{listed([str(minute) for minute in minutes])} minutes past"
+        return f"on the hour and at {listed([str(minute) for minute in minutes[1:]])} minutes past"
+    return f"at {listed([str(minute) for minute in minutes])} minutes past"
 
 
 def _days(days: Days) -> str:
@@ -127,11 +121,12 @@ def _dates_of_month(days: Days, step: int) -> str:
     if step == 1:
         words = f"daily from the {first} to the {last}"
     elif step and len(days.dates) > 3:
-        words = f"every {step} days from the {first} to the {last}"
+        words = f"every {step} days from the {first}"
+        words += f" to the {last}" if days.dates[-1] + step <= 31 else ""
     else:
         words = f"on the {listed([ordinal(date) for date in days.dates])}"
     if days.last and words.startswith("on the "):
-        return f"on the {listed([*(ordinal(date) for date in days.dates), 'last day'])}"
+        return f"on the {listed([*(ordinal(date) for date in days.dates), 'the last day'])}"
     return f"{words} and on the last day" if days.last else words
 
 

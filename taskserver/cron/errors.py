@@ -31,6 +31,7 @@ class Phrase:
 
 
 NOTHING = Phrase("")
+_MOST_SHOWN = 120
 
 
 def suggestion(text: str) -> Phrase:
@@ -47,7 +48,8 @@ class InvalidSchedule(UsageError):
 
     def __init__(self, spec: str, why: Phrase, advice: Phrase = NOTHING, **fields: Any) -> None:
         self.spec = spec
-        super().__init__(spec=spec, why=why, advice=advice, **fields)
+        shown = spec if len(spec) <= _MOST_SHOWN else f"{spec[:_MOST_SHOWN]}…"
+        super().__init__(spec=shown, why=why, advice=advice, **fields)
 
     def message(self) -> str:
         """The sentence with all of its pieces in the language in use."""
@@ -63,8 +65,8 @@ class InvalidField(InvalidSchedule):
         self, spec: str, why: Phrase, advice: Phrase = NOTHING, *, field: str, part: str, allowed: str
     ) -> None:
         self.field = field
-        self.part = part
-        super().__init__(spec, why, advice, field=Phrase(field), part=part, allowed=Phrase(allowed))
+        self.part = part[:_MOST_SHOWN]
+        super().__init__(spec, why, advice, field=Phrase(field), part=self.part, allowed=Phrase(allowed))
 
 
 class InvalidTimeZone(UsageError):

@@ -10,8 +10,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from taskserver.cron import english, german
+from taskserver.cron.nights import Warning
 from taskserver.cron.schedule import parse
-from taskserver.cron.traps import Warning, warnings_of
+from taskserver.cron.traps import warnings_of
 
 
 @dataclass(frozen=True, slots=True)

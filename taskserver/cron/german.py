@@ -32,7 +32,8 @@ def sentence(schedule: Schedule) -> str:
     if times.windows:
         return f"{day_words or 'täglich'}{comma} {_windows(times)} {_pace(times)}"
     if times.in_hours:
-        pace = f"{_pace(times)}{',' if ',' in _pace(times) else ''} in den Stunden {_hours(times.in_hours)}"
+        hours = listed([str(hour) for hour in times.in_hours])
+        pace = f"{_pace(times)}{',' if ',' in _pace(times) else ''} in den Stunden ab {hours} Uhr"
         return f"{day_words or 'täglich'}{comma} {pace}"
     return f"{day_words}{comma} {_pace(times)}".strip()
 
@@ -70,12 +71,6 @@ def _pace(times: Times) -> str:
     return f"stündlich, jeweils {_past(times.past)}"
 
 
-def _hours(hours: tuple[int, ...]) -> str:
-    if in_a_row(hours):
-        return f"von {hours[0]} bis {hours[-1]} Uhr"
-    return f"ab {listed([str(hour) for hour in hours])} Uhr"
-
-
 def _past(minutes: tuple[int, ...]) -> str:
     if minutes == (1,):
         return "1 Minute nach der vollen Stunde"
@@ -91,7 +86,11 @@ def _days(days: Days) -> str:
     if not dates and not weekdays:
         return f"täglich{_in_months(days.months)}" if days.months else ""
     if dates and weekdays:
-        return f"{dates} und außerdem {weekdays}" if days.either else f"{dates}, aber nur wenn dieser Tag {_is(days)} ist"
+        return (
+            f"{dates} und außerdem {weekdays}"
+            if days.either
+            else f"{dates}, aber nur, wenn dieser Tag {_is(days)} ist"
+        )
     return dates or weekdays
 
 
@@ -113,7 +112,7 @@ def _dates_of_year(days: Days, step: int) -> str:
     if days.last or step > 1:
         return f"{_dates_of_month(days, step)} im {month}"
     if in_a_row(days.dates):
-        return f"täglich vom {days.dates[0]}. bis zum {days.dates[-1]}. {month}"
+        return f"vom {days.dates[0]}. bis zum {days.dates[-1]}. {month}"
     return f"am {listed([f'{date}.' for date in days.dates])} {month}"
 
 
@@ -125,7 +124,9 @@ def _dates_of_month(days: Days, step: int) -> str:
     if step == 1:
         words = f"täglich vom {days.dates[0]}. bis zum {days.dates[-1]}."
     elif step and len(days.dates) > 3:
-        words = f"alle {step} Tage vom {days.dates[0]}. bis zum {days.dates[-1]}."
+        ends = days.dates[-1] + step <= 31
+        first, last = f"{days.dates[0]}.", f"{days.dates[-1]}."
+        words = f"alle {step} Tage vom {first} bis zum {last}" if ends else f"alle {step} Tage ab dem {first}"
     else:
         words = f"am {listed([f'{date}.' for date in days.dates])}"
     if days.last and words.startswith("am "):

@@ -59,14 +59,20 @@ class Kind(NamedTuple):
 
 MINUTE = Kind(mark("minute"), 0, 59, {}, mark("0-59, *, ranges (0-30), steps (*/15) and lists (0,30)"))
 HOUR = Kind(mark("hour"), 0, 23, {}, mark("0-23, *, ranges (8-17), steps (*/2) and lists (6,18)"))
-DAY = Kind(mark("day of month"), 1, 31, {}, mark("1-31, *, L for the last day, ranges (1-7), steps (*/2) and lists (1,15)"))
+DAY = Kind(
+    mark("day of month"),
+    1,
+    31,
+    {},
+    mark("1-31, *, L for the last day, ranges (1-7), steps (*/2) and lists (1,15)"),
+)
 MONTH = Kind(
     mark("month"), 1, 12, {name: number for number, name in enumerate(MONTHS, 1)},
     mark("1-12, jan-dec, *, ranges (6-8), steps (*/3) and lists (1,7)"),
 )  # fmt: skip
 WEEKDAY = Kind(
     mark("day of week"), 0, 7, {name: number for number, name in enumerate(WEEKDAYS)},
-    mark("0-7 (0 and 7 are Sunday), sun-sat, *, ranges (1-5), lists (1,3), 5#3 for the third Friday, L5 for the last"),
+    mark("0-7 (0 and 7 are Sunday), sun-sat, *, ranges (1-5), lists (1,3), 5#3 (third Friday), L5 (last Friday)"),
 )  # fmt: skip
 KINDS = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
@@ -160,12 +166,14 @@ class _Reader:
         return f"{low}-{high}/{step}"
 
     def _unrolled(self, low: int, high: int, step: int) -> str:
-        if self._kind is WEEKDAY and high == 0:
-            return f"{low}-7" if step == 1 else f"{low}-7/{step}"
+        if self._kind is WEEKDAY and step == 1:
+            return f"{low}-7" if high == 0 else f"{low}-7,{high}" if high == 1 else f"{low}-7,1-{high}"
         if step > 1:
             cycle = self._top - self._kind.low + 1
             numbers = range(low, high + cycle + 1, step)
-            return ",".join(str(n) for n in sorted({(n - self._kind.low) % cycle + self._kind.low for n in numbers}))
+            return ",".join(
+                str(n) for n in sorted({(n - self._kind.low) % cycle + self._kind.low for n in numbers})
+            )
         pieces = ((low, self._top), (self._kind.low, high))
         return ",".join(str(start) if start == end else f"{start}-{end}" for start, end in pieces)
 
@@ -196,7 +204,7 @@ class _Reader:
         if word in self._kind.names:
             return self._kind.names[word]
         if not word.isdecimal():
-            self._refuse(text, Phrase(mark("is not understood")), self._near(word))
+            self._refuse(text, Phrase(mark("is not understood")), self._near(text))
         number = int(word)
         if not self._kind.low <= number <= self._kind.high:
             self._refuse(text, Phrase(mark("is out of range")), self._nearest_number(word, number, text))
@@ -214,7 +222,7 @@ class _Reader:
         if self._kind is WEEKDAY and word == "l":
             return Phrase(mark("; for the last day of the month write L as day of month, for the last Friday L5"))
         for kind in (MONTH, WEEKDAY):
-            name = re.sub(r"[a-zäö]+", lambda found: _known_name(kind, found[0]), word)
+            name = "".join(_known_name(kind, piece) for piece in re.split(r"([a-zäö]+)", word))
             if _is_named(kind, name):
                 return suggestion(name) if kind is self._kind else self._moved(kind, name)
         return NOTHING
@@ -233,7 +241,9 @@ class _Reader:
         if re.fullmatch(r"h(\(.*\))?(/[0-9]+)?", text):
             self._refuse(text, Phrase(mark("is Jenkins's sign for a value of its own choice; write a value")))
         if re.fullmatch(r"r(\(.*\))?(/[0-9]+)?", text) or "~" in text:
-            self._refuse(text, Phrase(mark("asks for a value drawn by lot, which each start would draw anew; write one")))
+            self._refuse(
+                text, Phrase(mark("asks for a value drawn by lot, which each start would draw anew; write one"))
+            )
         if self._kind is DAY and re.fullmatch(r"[0-9]+w|w[0-9]+|lw|wl", text):
             self._refuse(text, Phrase(mark("asks for the nearest working day, which cron does not know")))
         if self._kind is DAY and re.fullmatch(r"l[-/,0-9]+|[0-9]+-l", text):
@@ -242,9 +252,10 @@ class _Reader:
             self._refuse(text, Phrase(mark("is an empty member of a list; a comma is too much")))
 
     def _refuse(self, part: str, why: Phrase, advice: Phrase = NOTHING) -> NoReturn:
-        raise InvalidField(
-            self._spec, why, advice, field=self._kind.name, part=part, allowed=self._kind.allowed
-        )
+        index = KINDS.index(self._kind)
+        written = self._spec.split()[index] if len(self._spec.split()) == len(KINDS) else part
+        member = next((member for member in written.split(",") if member.lower() == part), written)
+        raise InvalidField(self._spec, why, advice, field=self._kind.name, part=member, allowed=self._kind.allowed)
 
 
 def _known_name(kind: Kind, word: str) -> str:
@@ -263,14 +274,20 @@ def _known_name(kind: Kind, word: str) -> str:
 
 def _is_named(kind: Kind, text: str) -> bool:
     words = re.findall(r"[a-z]+", text)
-    return bool(words) and all(word in kind.names for word in words) and re.fullmatch(r"[a-z0-9#/-]+", text) is not None
+    return (
+        bool(words)
+        and all(word in kind.names for word in words)
+        and re.fullmatch(r"[a-z0-9#/-]+", text) is not None
+    )
 
 
 def _expand_shorthand(spec: str, text: str) -> str:
     if text in SHORTHANDS:
         return SHORTHANDS[text]
     if text == "@reboot":
-        raise InvalidSchedule(spec, Phrase(mark("@reboot is no time; queue the job from the system's own start instead")))
+        raise InvalidSchedule(
+            spec, Phrase(mark("@reboot is no time; queue the job from the system's own start instead"))
+        )
     near = get_close_matches(text, SHORTHANDS, n=1, cutoff=0.6)
     why = Phrase(mark("shorthands are {names}"), names=", ".join(SHORTHANDS))
     raise InvalidSchedule(spec, why, suggestion(near[0]) if near else NOTHING)

@@ -63,45 +63,48 @@ def _forward(schedule: Schedule, change: ClockChange, due: list[datetime]) -> Wa
     jump = _jump(change, "forward", "vor")
     times, then = _times(due, change), _reading(change.after, change)
     if schedule.wild:
+        skipped, entfaellt = ("are", "entfallen") if len(due) > 1 else ("is", "entfällt")
         return Warning(
             "clocks_forward",
-            f"{jump.en}: there is no {times.en} then, and it does not run in its place, since minute or hour"
-            " begins with a star",
-            f"{jump.de}: {times.de} gibt es dann nicht, und es wird auch nicht nachgeholt, weil Minute oder Stunde"
-            " mit einem Stern beginnt",
+            f"{jump.en}: {times.en} {skipped} left out that day and not made up for, since minute or hour begins"
+            " with a star",
+            f"{jump.de}: {times.de} {entfaellt} an diesem Tag ohne Ersatz, weil Minute oder Stunde mit"
+            " einem Stern beginnt",
         )
+    missing = "do" if len(due) > 1 else "does"
     once = _Words(", once", " einmal") if len(due) > 1 else _Words("", "")
     return Warning(
         "clocks_forward",
-        f"{jump.en}: there is no {times.en} then; it runs at {then.en} instead{once.en}",
-        f"{jump.de}: {times.de} gibt es dann nicht; es läuft stattdessen{once.de} um {then.de}",
+        f"{jump.en}: {times.en} {missing} not exist that day; it runs at {then.en} instead{once.en}",
+        f"{jump.de}: {times.de} gibt es an diesem Tag nicht; es läuft stattdessen{once.de} um {then.de}",
     )
 
 
 def _back(schedule: Schedule, change: ClockChange, due: list[datetime]) -> Warning:
     jump, times = _jump(change, "back", "zurück"), _times(due, change)
-    comes = _Words("comes" if len(due) == 1 else "come", "gibt" if len(due) == 1 else "gibt")
+    comes = "comes" if len(due) == 1 else "come"
     if schedule.wild:
         return Warning(
             "clocks_back",
-            f"{jump.en}: {times.en} {comes.en} twice then, and it runs both times, since minute or hour begins"
+            f"{jump.en}: {times.en} {comes} twice then, and it runs both times, since minute or hour begins"
             " with a star",
-            f"{jump.de}: {times.de} {comes.de} es dann zweimal, und es läuft beide Male, weil Minute oder Stunde"
+            f"{jump.de}: {times.de} gibt es dann zweimal, und es läuft beide Male, weil Minute oder Stunde"
             " mit einem Stern beginnt",
         )
     return Warning(
         "clocks_back",
-        f"{jump.en}: {times.en} {comes.en} twice then; it runs the first time only",
-        f"{jump.de}: {times.de} {comes.de} es dann zweimal; es läuft nur beim ersten Mal",
+        f"{jump.en}: {times.en} {comes} twice then; it runs the first time only",
+        f"{jump.de}: {times.de} gibt es dann zweimal; es läuft nur beim ersten Mal",
     )
 
 
 def _jump(change: ClockChange, way: str, richtung: str) -> _Words:
     day = min(change.before, change.after)
+    weekday = day.isoweekday() % 7
     start, end = _reading(change.before, change), _reading(change.after, change)
     return _Words(
-        f"on {english.WEEKDAYS[day.isoweekday() % 7]}, {english.day(day)}, the clocks go {way} from {start.en} to {end.en}",
-        f"Am {german.WEEKDAYS[day.isoweekday() % 7]}, dem {german.day(day)}, wird die Uhr von {start.de} auf {end.de}"
+        f"on {english.WEEKDAYS[weekday]}, {english.day(day)}, the clocks go {way} from {start.en} to {end.en}",
+        f"Am {german.WEEKDAYS[weekday]}, dem {german.day(day)}, wird die Uhr von {start.de} auf {end.de}"
         f" {richtung}gestellt",
     )
 

@@ -7,10 +7,12 @@ The English and the German sentences are written from the same outline. It decid
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from taskserver.cron.schedule import LAST, Schedule
 
+LENGTHS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _MOST_LISTED = 5
 
 Clock = tuple[int, int]
@@ -87,6 +89,8 @@ def days_of(schedule: Schedule) -> Days:
     )
     if days.either and not (days.by_date and days.by_weekday):
         return days._replace(dates=(), last=False, weekdays=(), counted=())
+    if days.months and days.dates and not days.last and not days.by_weekday:
+        return days._replace(months=tuple(month for month in months if LENGTHS[month] >= dates[0]) or months)
     return days
 
 
@@ -100,7 +104,7 @@ def stride(values: Sequence[int]) -> int:
     if len(values) < 3:
         return 0
     step = values[1] - values[0]
-    return step if all(later - value == step for value, later in zip(values, values[1:], strict=False)) else 0
+    return step if all(later - value == step for value, later in pairwise(values)) else 0
 
 
 def in_a_row(values: Sequence[int], least: int = 3) -> bool:
@@ -126,6 +130,6 @@ def _within(pace: Times, minutes: tuple[int, ...], hours: tuple[int, ...]) -> Ti
             runs[-1].append(hour)
         else:
             runs.append([hour])
-    if len(runs) > 3 or pace.span:
+    if len(runs) > 3:
         return pace._replace(in_hours=hours)
     return pace._replace(windows=tuple(((run[0], minutes[0]), (run[-1], minutes[-1])) for run in runs))

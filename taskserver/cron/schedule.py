@@ -13,9 +13,11 @@ jumps of any width: a zone that skips a day does not lose the day's runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from taskserver.cron import grammar
@@ -90,7 +92,7 @@ class Schedule:
         return due
 
     def next_wall(self, wall: datetime) -> datetime | None:
-        """The first reading (naive, whole minute) after the minute of `wall` that matches; None up to year 9999."""
+        """The first matching reading (naive) after the minute of `wall`; None if there is none by year 9999."""
         year, month, day = wall.year, wall.month, wall.day
         if self.months >> month & 1 and self._days_of(year, month) >> day & 1:
             if self.hours >> wall.hour & 1 and (minute := _lowest(self.minutes, wall.minute + 1)) >= 0:
@@ -153,10 +155,10 @@ def parse(spec: str) -> Schedule:
             " ".join(field.canonical for field in fields)
         )
     except CroniterError as error:
-        raise InvalidSchedule(spec, Phrase(mark("{error}"), error=error)) from error
+        raise InvalidSchedule(spec, Phrase(mark("croniter refuses it: {error}"), error=error)) from error
     days = _members(monthdays, 1, 31) | ({LAST} if LAST in monthdays else frozenset())
-    plain = frozenset[int]() if counted else _members(weekdays, 0, 6)
-    numbered = tuple((day, number) for day in sorted(counted) for number in sorted(counted[day], key=str))
+    plain: frozenset[int] = frozenset() if counted else _members(weekdays, 0, 6)
+    numbered = _places(counted)
     anded = fields[2].starred or fields[4].starred
     return Schedule(
         spec=spec,
@@ -176,6 +178,11 @@ def _members(expanded: object, low: int, high: int) -> frozenset[int]:
     if "*" in values:
         return frozenset(range(low, high + 1))
     return frozenset(value for value in values if isinstance(value, int))
+
+
+def _places(counted: Mapping[Any, Iterable[Any]]) -> tuple[tuple[int, int | str], ...]:
+    """croniter's map of weekdays to their places in the month: 1 to 5, or LAST."""
+    return tuple((day, place) for day in sorted(counted) for place in sorted(counted[day], key=str))
 
 
 def _mask(values: frozenset[int]) -> int:

@@ -13,22 +13,21 @@ from zoneinfo import ZoneInfo
 from taskserver.cron import english, german
 from taskserver.cron.grammar import DAY, HOUR, KINDS, MINUTE, MONTH, WEEKDAY, Field, Part
 from taskserver.cron.nights import Warning, clock_warnings
-from taskserver.cron.outline import Days, days_of, in_a_row, values_of
+from taskserver.cron.outline import LENGTHS, Days, days_of, values_of
 from taskserver.cron.schedule import Schedule
 
-_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _GERMAN_FIELDS = {MINUTE.name: "Minute", HOUR.name: "Stunde", MONTH.name: "Monat", WEEKDAY.name: "Wochentag"}
 
 
 def warnings_of(schedule: Schedule, *, zone: ZoneInfo, after: datetime) -> list[Warning]:
-    """What may surprise about the schedule; the nights of the year after `after` in which the clocks change too."""
+    """What may surprise about the schedule; the year after `after` is searched for changing clocks."""
     if schedule.never:
         return [_never(schedule)]
     days = days_of(schedule)
     warnings = [
         *_misplaced(schedule),
         *_both_day_fields(schedule),
-        *_short_months(days),
+        *_short_months(schedule, days),
         *_fifth_weekday(days),
         *_every_minute(schedule),
         *_uneven_steps(schedule),
@@ -88,24 +87,24 @@ def _both_day_fields(schedule: Schedule) -> Iterator[Warning]:
     day, weekday = schedule.fields[2], schedule.fields[4]
     if "*" in (day.text, weekday.text):
         return
-    counted = _counted_instead(schedule)
-    hint = (f"; for that write {counted!r}", f"; dafür schreiben Sie „{counted}“") if counted else ("", "")
+    hint = _counted_instead(schedule)
     if schedule.days_are_anded:
-        starred = (day, "third", "dritten") if day.starred else (weekday, "fifth", "fünften")
+        third = day.starred
         yield Warning(
             "days_anded",
-            f"day of month {day.text!r} and day of week {weekday.text!r} must both match, since the {starred[1]}"
-            " field begins with a star; without it either would be enough",
-            f"Monatstag „{day.text}“ und Wochentag „{weekday.text}“ müssen beide zutreffen, weil das {starred[2][:-1]}"
-            " Feld mit einem Stern beginnt; ohne ihn würde eines von beiden genügen",
+            f"day of month {day.text!r} and day of week {weekday.text!r} must both match, since the"
+            f" {'third' if third else 'fifth'} field begins with a star; without it either would be enough",
+            f"Monatstag „{day.text}“ und Wochentag „{weekday.text}“ müssen beide zutreffen, weil das"
+            f" {'dritte' if third else 'fünfte'} Feld mit einem Stern beginnt; ohne ihn würde eines von beiden"
+            " genügen",
         )
     elif not (days_of(schedule).by_date and days_of(schedule).by_weekday):
         yield Warning(
             "days_ored",
             f"it runs every day: day of month {day.text!r} or day of week {weekday.text!r} is enough, and one of"
             " them holds every day",
-            f"Es läuft an jedem Tag: Monatstag „{day.text}“ oder Wochentag „{weekday.text}“ genügt, und eines davon"
-            " trifft immer zu",
+            f"Es läuft an jedem Tag: Monatstag „{day.text}“ oder Wochentag „{weekday.text}“ genügt, und eines"
+            " davon trifft immer zu",
         )
     else:
         yield Warning(
@@ -117,21 +116,28 @@ def _both_day_fields(schedule: Schedule) -> Iterator[Warning]:
         )
 
 
-def _counted_instead(schedule: Schedule) -> str | None:
-    """`1-7` with one weekday is an old way to ask for its first one; how to write that here."""
+def _counted_instead(schedule: Schedule) -> tuple[str, str]:
+    """`1-7` with one weekday is an old way to ask for its first one; how to write that here, in both languages."""
     weeks = {"1-7": 1, "8-14": 2, "15-21": 3, "22-28": 4}
     week = weeks.get(schedule.fields[2].text)
     if week is None or len(schedule.weekdays) != 1:
-        return None
-    return _rewritten(schedule, day="*", weekday=f"{next(iter(schedule.weekdays))}#{week}")
+        return "", ""
+    weekday = next(iter(schedule.weekdays))
+    instead = _rewritten(schedule, day="*", weekday=f"{weekday}#{week}")
+    return (
+        f"; for the {english.PLACES[week]} {english.WEEKDAYS[weekday]} of the month write {instead!r}",
+        f"; für den {german.PLACES[week]} {german.WEEKDAYS[weekday]} des Monats schreiben Sie „{instead}“",
+    )
 
 
-def _short_months(days: Days) -> Iterator[Warning]:
-    """Days that some of the months lack, unless they end a range that is meant to reach to the end."""
-    months = days.months or tuple(range(1, 13))
-    late = [day for day in days.dates if day > 28 and not in_a_row([d for d in days.dates if 27 < d <= day], day - 27)]
-    for day in late:
-        short = tuple(month for month in months if _LENGTHS[month - 1] < day)
+def _short_months(schedule: Schedule, days: Days) -> Iterator[Warning]:
+    """Days that some of the months lack, unless they are the end of a range that began in every month."""
+    months = values_of(schedule.months)
+    late = [part for part in schedule.fields[2].parts if part.low > 28]
+    for day in days.dates:
+        if not any(part.low <= day <= part.high for part in late):
+            continue
+        short = tuple(month for month in months if LENGTHS[month] < day)
         if day == 29 and 2 in months:
             yield Warning(
                 "short_months",
