@@ -116,6 +116,13 @@ class Task:
         return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(self.function)
 
     @cached_property
+    def takes_context(self) -> bool:
+        """Whether the function's first parameter is the Context."""
+        from taskserver.tasks.signatures import takes_context
+
+        return self.function is not None and takes_context(self.function)
+
+    @cached_property
     def _arguments(self) -> Arguments:
         if self.command is not None:
             from taskserver.tasks.commands import CommandArguments
