@@ -26,7 +26,10 @@ class JobTransaction(Protocol):
     def checkpoint(self, data: Any) -> None: ...
 
     def commit(self, outcome: Outcome) -> bool:
-        """Writes the guarded outcome and commits both. False: the claim was lost, all is rolled back."""
+        """Writes the guarded outcome and commits both. False: the claim was lost, all is rolled back.
+
+        An error means that nothing was committed. It ends the transaction in every case.
+        """
 
     def rollback(self) -> None: ...
 
@@ -84,11 +87,7 @@ class RunTransaction:
         self.check()
         assert self._open is not None  # noqa: S101
         transaction, self._open = self._open, None
-        try:
-            return transaction.commit(outcome)
-        except BaseException:
-            transaction.rollback()
-            raise
+        return transaction.commit(outcome)
 
     def check(self) -> None:
         """Raises TransactionLost when writes of a block that was left normally have been rolled back."""

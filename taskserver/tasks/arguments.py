@@ -96,6 +96,8 @@ class FunctionArguments:
     def _value(self, argument: str, value: Any) -> Any:
         try:
             text = to_json(value)
+            if b"NaN" in text or b"Infinity" in text:
+                json.loads(text, parse_constant=_refuse)
             return self._adapter(argument).validate_json(text, strict=True)
         except ValidationError as error:
             raise _Unreadable(_faults(argument, error, value)) from None
@@ -158,6 +160,10 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, float):
         return value - value == 0  # neither NaN nor infinite
     return value is None or type(value) in (str, int, bool)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"JSON has no {constant}")
 
 
 def _first_line(error: BaseException) -> str:

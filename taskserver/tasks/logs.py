@@ -46,4 +46,5 @@ class _LineHandler(logging.Handler):
             text = self.format(record)
         except Exception as error:  # noqa: BLE001 - a wrong format string must not fail the job
             text = f"{record.msg!r} (arguments do not fit: {error})"
+            record.msg, record.args = text, ()  # for the handlers after this one
         self._line("log", text if record.levelno <= logging.INFO else f"{record.levelname} {text}")

@@ -1,7 +1,7 @@
 """Plain `{name}` substitution for titles and command lines.
 
 No format specifications, no attribute or index access: what fills a template is data from anyone. A doubled
-brace `{{name}}` stands for the literal `{name}`; every other brace is itself.
+brace `{{` or `}}` stands for one; a single brace that belongs to no placeholder is itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_PLACEHOLDER = re.compile(r"\{\{(?P<literal>[A-Za-z_]\w*)\}\}|\{(?P<name>[A-Za-z_]\w*)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def placeholders(template: str) -> list[str]:
@@ -26,9 +26,9 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     """
 
     def replacement(match: re.Match[str]) -> str:
-        if match["literal"]:
-            return "{" + match["literal"] + "}"
         name = match["name"]
+        if name is None:
+            return match[0][0]
         return str(values[name]) if name in values else match[0]
 
     return _PLACEHOLDER.sub(replacement, template)
