@@ -8,7 +8,6 @@ that TOML would have; `write` is the way back.
 from __future__ import annotations
 
 import re
-import shlex
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +232,21 @@ class Text(Kind):
         return {"type": "string", "pattern": f"^({self.pattern})$" + ("|^$" if self.optional else "")}
 
 
+class TemplateText(Text):
+    """A text with placeholders."""
+
+    def __init__(self) -> None:
+        super().__init__(empty=True, lines=True)
+
+    def parse(self, value: Any) -> str:
+        if isinstance(value, str) and "\0" in value:
+            raise WrongValue(mark("must not hold a NUL"))
+        if not isinstance(value, str):
+            raise WrongValue(mark("must be a text, not {value}"), value=shown(value))
+        Template.parse(value)
+        return value
+
+
 class Choice(Kind):
     def __init__(self, *choices: str) -> None:
         super().__init__()
@@ -290,94 +304,6 @@ class FilePath(Kind):
 
     def write(self, value: Path | None) -> str | None:
         return None if value is None else str(value)
-
-
-class ListOf(Kind):
-    """A list whose items are all of one kind. In an INI file commas or white space separate them."""
-
-    def __init__(self, item: Kind, *, empty: bool = True) -> None:
-        super().__init__()
-        self.item, self.empty = item, empty
-
-    def parse(self, value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, (list, tuple)):
-            raise WrongValue(mark("must be a list, not {value}"), value=shown(value))
-        if not value and not self.empty:
-            raise WrongValue(mark("must not be an empty list"))
-        return tuple(self._items(value))
-
-    def _items(self, values: list[Any] | tuple[Any, ...]) -> list[Any]:
-        items = []
-        for number, value in enumerate(values, start=1):
-            try:
-                items.append(self.item(value))
-            except WrongValue as error:
-                error.item = number
-                raise
-        return items
-
-    def read(self, text: str) -> list[Any]:
-        return [self.item.read(part) for part in re.split(r"[,\s]+", text) if part]
-
-    def write(self, value: tuple[Any, ...]) -> list[Any]:
-        return [self.item.write(item) for item in value]
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": self.item.schema(), **({} if self.empty else {"minItems": 1})}
-
-
-class Argv(ListOf):
-    """A program with its arguments. In an INI file it is split as a shell's words are."""
-
-    def read(self, text: str) -> list[Any]:
-        try:
-            return list(shlex.split(text))
-        except ValueError:
-            raise WrongValue(mark("has a quotation mark or a backslash at its end that nothing closes")) from None
-
-
-class TemplateText(Text):
-    """A text with placeholders."""
-
-    def __init__(self) -> None:
-        super().__init__(empty=True, lines=True)
-
-    def parse(self, value: Any) -> str:
-        if isinstance(value, str) and "\0" in value:
-            raise WrongValue(mark("must not hold a NUL"))
-        if not isinstance(value, str):
-            raise WrongValue(mark("must be a text, not {value}"), value=shown(value))
-        Template.parse(value)
-        return value
-
-
-class TableOf(Kind):
-    """A table whose names match `pattern` and whose values are all of one kind."""
-
-    def __init__(self, item: Kind, *, pattern: str, wanted: str) -> None:
-        super().__init__()
-        self.item, self.pattern, self.wanted = item, pattern, wanted
-
-    def parse(self, value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise WrongValue(mark("must be a table, not {value}"), value=shown(value))
-        return {name: self._item(name, item) for name, item in value.items()}
-
-    def _item(self, name: str, value: Any) -> Any:
-        try:
-            if not re.fullmatch(self.pattern, name):
-                raise WrongValue(self.wanted)
-            return self.item(value)
-        except WrongValue as error:
-            error.below = (name,)
-            raise
-
-    def write(self, value: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.item.write(item) for name, item in value.items()}
-
-    def schema(self) -> dict[str, Any]:
-        names = {"pattern": f"^({self.pattern})$"}
-        return {"type": "object", "propertyNames": names, "additionalProperties": self.item.schema()}
 
 
 def _plain(number: float) -> int | float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 _TIMEZONE = Path("/etc/timezone")
 _LOCALTIME = Path("/etc/localtime")
 
 
 def host_name() -> str:
+    import socket
+
     return socket.gethostname() or "localhost"
 
 
@@ -30,6 +30,8 @@ def time_zone(timezone: Path = _TIMEZONE, localtime: Path = _LOCALTIME) -> str:
 
 def is_time_zone(name: str) -> bool:
     """Whether the time zone database has `name`, exactly so."""
+    from zoneinfo import ZoneInfo
+
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -13,18 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from taskserver.config import machine
+from taskserver.config.compound_kinds import Argv, ListOf, TableOf
 from taskserver.config.database_url import sqlite_url
 from taskserver.config.kinds import (
-    Argv,
     Choice,
     DatabaseUrl,
     Duration,
     FilePath,
     Flag,
     Kind,
-    ListOf,
     Size,
-    TableOf,
     TemplateText,
     Text,
     TimeZone,

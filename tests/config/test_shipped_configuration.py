@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -58,6 +59,7 @@ def test_the_schema_takes_the_shipped_file_and_refuses_unknown_keys() -> None:
     validator.validate(tomllib.loads(uncommented()))
     validator.validate({"task_server": {"database_wait": "90s", "keep_failed_count": "none"}})
 
+    broken: dict[str, Any]
     for broken in (
         {},
         {"task_server": {"x": 1}},
