@@ -1,5 +1,6 @@
 """The database below the store: engine, transactions, dialect differences, schema, migrations."""
 
+from taskserver.database.dialects import Listener
 from taskserver.database.engine import BRIEF, PATIENT, Database, Patience
 from taskserver.database.errors import (
     CommitUnknown,
@@ -22,6 +23,7 @@ __all__ = [
     "DatabaseRefused",
     "DatabaseUnavailable",
     "InvalidDatabase",
+    "Listener",
     "NeedsUpgrade",
     "NoDatabase",
     "Patience",

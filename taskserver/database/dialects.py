@@ -20,6 +20,36 @@ FAULT_REFUSED = "refused"  # credentials, rights, not a database: a person must 
 FAULT_STATEMENT = "statement"  # the statement or its data is at fault
 
 
+class Listener:
+    """A connection of its own that is told when another program has queued or changed jobs."""
+
+    def __init__(self, url: URL) -> None:
+        import psycopg
+
+        query = {"connect_timeout": "5", "application_name": "taskserver listener", **url.query}
+        address = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
+        self._connection = psycopg.connect(address, autocommit=True)
+        self._connection.execute("LISTEN taskserver_jobs")
+
+    def fileno(self) -> int:
+        """Readable when there may be news. Raises OSError once the connection is lost."""
+        if self._connection.closed:
+            raise OSError("the listening connection is closed")
+        return self._connection.fileno()
+
+    def drain(self) -> bool:
+        """Takes what has arrived; whether it was anything. Raises OSError once the connection is lost."""
+        import psycopg
+
+        try:
+            return any(True for _ in self._connection.notifies(timeout=0))
+        except psycopg.Error as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+
 class Sqlite:
     """One file, one writer. Every write begins with BEGIN IMMEDIATE and is retried by `Database.write`."""
 
@@ -90,6 +120,14 @@ class Sqlite:
         """A number that changes when another connection has committed; None where that can't be asked."""
         return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
+    def hold_name(self, connection: Connection, name: str) -> bool:
+        """True: one daemon runs on a file, which a lock beside the file sees to."""
+        return True
+
+    def listen(self, url: URL) -> Listener | None:
+        """None: a file tells nobody."""
+        return None
+
     def lock_key(self, connection: Connection, *parts: str) -> None:
         """Nothing to do: a write transaction is alone in the file."""
 
@@ -153,6 +191,17 @@ class Postgresql:
 
     def data_version(self, connection: Connection) -> int | None:
         return None
+
+    def hold_name(self, connection: Connection, name: str) -> bool:
+        """Takes the name for as long as the connection lasts; False while another connection has it."""
+        return bool(
+            connection.exec_driver_sql(
+                "SELECT pg_try_advisory_lock(hashtextextended(%(name)s, 7622))", {"name": name}
+            ).scalar()
+        )
+
+    def listen(self, url: URL) -> Listener | None:
+        return Listener(url)
 
     def lock_key(self, connection: Connection, *parts: str) -> None:
         """Until the transaction ends no other one passes here with the same parts."""

@@ -6,6 +6,7 @@ that is not the statement's own fault leaves here as one of `database.errors`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from taskserver.database.dialects import (
     FAULT_GONE,
     FAULT_REFUSED,
     FAULT_STATEMENT,
+    Listener,
 )
 from taskserver.database.errors import (
     CommitUnknown,
@@ -32,6 +34,8 @@ from taskserver.database.errors import (
     DatabaseUnavailable,
     InvalidDatabase,
 )
+
+log = logging.getLogger("taskserver.database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,14 @@ class Database:
         self.engine = self.dialect.engine(self.url)
         self._injected_clock = clock
         self._offset = timedelta(0)
+
+    def listen(self) -> Listener | None:
+        """A listener for news from other programs; None where the database has no such thing, or not now."""
+        try:
+            return self.dialect.listen(self.url)
+        except Exception as error:  # noqa: BLE001 - the driver's own errors, which only the dialect names
+            log.warning("cannot listen for new jobs, polling instead: %s", error)
+            return None
 
     @property
     def label(self) -> str:

@@ -156,6 +156,24 @@ class Claims:
         taken.contended = limits.contended
         return taken
 
+    def take_one(self, connection: Connection, job_id: int, capacity: Capacity, now: datetime) -> Claim | None:
+        """Claims this waiting job, whatever else would come first; None when it does not wait or has no login."""
+        connection.exec_driver_sql(
+            self._database.statement("UPDATE jobs SET ready = 2, active = (1 = 1) WHERE id = :id AND status = 'waiting'"),
+            {"id": job_id},
+        )
+        row = connection.exec_driver_sql(
+            self._database.statement(
+                "SELECT j.priority, j.position, j.task, j.node_id, c.id, c.name, c.login FROM jobs j "
+                "JOIN clients c ON c.id = j.client_id WHERE j.id = :id AND j.ready = 2 AND c.login IS NOT NULL"
+            ),
+            {"id": job_id},
+        ).first()
+        if row is None:
+            return None
+        head = _Head(job_id, row.id, row.priority, row.position, row.task, row.node_id, "")
+        return next(iter(self._claim(connection, [head], {row.id: row}, capacity, now)), None)
+
     def own(self, connection: Connection, node: int) -> list[Claim]:
         """Every claim that the database says the node holds: read back after a commit whose fate is unknown."""
         rows = connection.exec_driver_sql(self._own, {"node": node}).all()
@@ -372,7 +390,7 @@ class _Limits:
         if not skip_locked:
             return set(keys)
         rows = self._connection.exec_driver_sql(
-            f"SELECT j.{column} FROM {table} j WHERE j.{column} = ANY(%(keys)s) ORDER BY j.{column} {skip_locked}",  # noqa: S608 (names of our own)
+            f"SELECT j.{column} FROM {table} j WHERE j.{column} = ANY(%(keys)s) ORDER BY j.{column} {skip_locked}",
             {"keys": keys},
         )
         locked = {row[0] for row in rows}
@@ -381,7 +399,7 @@ class _Limits:
 
     def _running(self, column: str, keys: list[Any]) -> dict[Any, int]:
         rows = self._connection.exec_driver_sql(
-            f"SELECT {column}, count(*) FROM jobs WHERE claim IS NOT NULL GROUP BY {column}"  # noqa: S608
+            f"SELECT {column}, count(*) FROM jobs WHERE claim IS NOT NULL GROUP BY {column}"
         )
         wanted = set(keys)
         return {key: count for key, count in rows if key in wanted}

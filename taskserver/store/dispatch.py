@@ -143,6 +143,19 @@ class Dispatch:
             return False
         return True
 
+    def take_one(self, job_id: int, capacity: Capacity) -> Claim | None:
+        """Claims this one job for the node; None when it can't be had: it does not wait, or has no login."""
+        with self._database.write(self.open(), patience=PATIENT) as connection:
+            return self._claims.take_one(connection, job_id, capacity, self._database.now())
+
+    def hold_name(self, node_id: str) -> bool:
+        """Whether this connection is now the only one that works under this node's name."""
+        connection = self.open()
+        with self._database.translated():
+            held = self._database.dialect.hold_name(connection, node_id)
+            connection.rollback()
+        return held
+
     def own_claims(self, node: int) -> list[Claim]:
         """The claims that the database says this node holds."""
         with self._database.read(self.open()) as connection:

@@ -1,0 +1,8 @@
+"""The dispatcher: the loop that records outcomes, queues due cron entries and hands claimed jobs to the pool."""
+
+from __future__ import annotations
+
+from taskserver.dispatcher.loop import Dispatcher, Pace
+from taskserver.dispatcher.wakeup import Wakeup
+
+__all__ = ["Dispatcher", "Pace", "Wakeup"]

@@ -1,0 +1,428 @@
+"""The composition root: puts store, pool and dispatcher together, starts them in order and ends them in order.
+
+It implements the service that the daemon drives. It refuses to know about pidfiles, signals and privileges.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from taskserver import __version__
+from taskserver.clock import to_rfc3339
+from taskserver.config import Settings
+from taskserver.database import (
+    Database,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    NoDatabase,
+    SchemaState,
+    require_current,
+    schema_state,
+    upgrade,
+)
+from taskserver.dispatcher import Dispatcher, Pace, Wakeup
+from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, NotConfigured, TaskServerError
+from taskserver.executors import Done, Pool
+from taskserver.jobs import ENDED, Status
+from taskserver.maintenance import KeepJobs, prune
+from taskserver.store import Capacity, Dispatch, Keep, NodeIdentity, Store
+from taskserver.tasks import Registry, Task
+from taskserver.texts import mark, translate
+
+RESTART_KEYS = (
+    *("database", "users_dir", "run_as", "allow_root", "node_id", "modules", "python_path", "lease", "time_zone"),
+    *("log_format", "log_file"),
+)
+"""Settings that a running daemon can't take over."""
+
+LONGEST_WAIT_SECONDS = 5.0
+NAME_PATIENCE_SECONDS = 10.0
+"""How long a predecessor's connection may take to be noticed as gone by the database server."""
+
+
+class DatabaseInUse(TaskServerError):
+    text = mark("the database {file} is used by another task server; one runs on each SQLite file")
+
+
+class NodeIdInUse(TaskServerError):
+    text = mark(
+        "another task server works as node {node_id} on this database; set task_server.node_id to another name"
+    )
+
+
+class FolderMissing(NotConfigured):
+    text = mark("task_server.database: the folder {folder} does not exist; create it for the daemon's user")
+
+
+class NotStartable(TaskServerError):
+    text = mark("job {job_id} can't be run now: {why}")
+
+
+class Server:
+    """One node. `start`, then `wait` until it has ended; `drain` or `abandon` begin the end."""
+
+    def __init__(
+        self, settings: Settings, load_registry: Callable[[Settings], Registry], log: logging.Logger
+    ) -> None:
+        self.failure: BaseException | None = None
+        self._settings = settings
+        self._load_registry = load_registry
+        self._log = log
+        self._boot_id = uuid.uuid4().hex
+        self._since = datetime.now(UTC)
+        self._state = "starting"
+        self._ended = threading.Event()
+        self._given_up = threading.Event()
+        self._lock_descriptor: int | None = None
+        self._store: Store | None = None
+        self._pool: Pool | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._node = 0
+        self._memory_warned = False
+
+    # The service's life
+
+    def start(self, waiting: Callable[[str], None]) -> None:
+        """Returns when it takes work. A database that is not there yet is waited for, `waiting` says so once.
+
+        Raises TaskServerError for what waiting doesn't mend: tasks that can't be imported, wrong credentials, a
+        wrong schema, a database or node name that another task server uses.
+        """
+        registry = self._load_registry(self._settings)
+        self._lock_database_file()
+        self._store = Store(self._wait_for_database(waiting))
+        dispatcher = self._dispatcher = self._join(self._store, registry)
+        self._state = "running"
+        threading.Thread(target=self._dispatch, args=(dispatcher,), name="dispatcher", daemon=True).start()
+        self._log.info(
+            "node %s takes work: %d slots, tasks %s",
+            self._settings.node_id,
+            self._settings.max_parallel,
+            ", ".join(registry.names()),
+        )
+
+    def wake(self) -> None:
+        if self._dispatcher is not None:
+            self._dispatcher.wake()
+
+    def drain(self, timeout: float | None = None) -> None:
+        """Claim nothing more; running jobs get `timeout` seconds (default: drain_timeout) to end."""
+        self._state = "draining"
+        if self._dispatcher is None:
+            self._given_up.set()
+            return
+        self._dispatcher.drain(self._settings.drain_timeout.total_seconds() if timeout is None else timeout)
+
+    def abandon(self) -> None:
+        self._state = "draining"
+        self._given_up.set()
+        if self._dispatcher is not None:
+            self._dispatcher.abandon()
+
+    def wait(self, timeout: float) -> bool:
+        return self._ended.wait(timeout)
+
+    def reload(self, settings: Settings) -> list[str]:
+        """Takes over what can be taken over between two turns; returns the keys that need a restart.
+
+        Raises TasksNotLoaded; then everything stays as it was.
+        """
+        restart = [
+            f"task_server.{key}" for key in RESTART_KEYS if getattr(settings, key) != getattr(self._settings, key)
+        ]
+        kept = {key: getattr(self._settings, key) for key in RESTART_KEYS}
+        if self._dispatcher is None or self._pool is None or self._store is None:
+            return restart
+        settings = settings.model_copy(update=kept)
+        registry = self._load_registry(settings)
+        self._settings = settings
+        self._pool.registry = registry
+        self._pool.resize(settings.max_parallel)
+        self._store.nodes.publish(self._node, [_published(task) for task in registry], slots=settings.max_parallel)
+        self._dispatcher.reconfigure(self._capacity(registry), self._pace())
+        return restart
+
+    def status(self) -> dict[str, Any]:
+        """What `status` shows; never waits for the database."""
+        view = self._dispatcher.view if self._dispatcher else None
+        busy = len(self._pool.running()) if self._pool else 0
+        slots = self._settings.max_parallel
+        return {
+            "pid": os.getpid(),
+            "node_id": self._settings.node_id,
+            "boot_id": self._boot_id,
+            "version": __version__,
+            "since": to_rfc3339(self._since.replace(microsecond=0)),
+            "state": self._state,
+            "busy": busy,
+            "free": max(0, slots - busy),
+            "slots": slots,
+            "waiting": view.waiting if view else None,
+            "autostart": view.autostart if view else None,
+            "memory_rss": _memory()[0],
+            "database": view.database if view else "unknown",
+            "last_turn_at": to_rfc3339(view.last_turn_at) if view and view.last_turn_at else None,
+        }
+
+    def run_job(self, job_id: int) -> int:
+        """Runs this one job here and now, active or not; the exit code says how it ended.
+
+        Raises NotStartable, JobNotFound, and what `start` raises.
+        """
+        registry = self._load_registry(self._settings)
+        self._lock_database_file()
+        self._store = Store(self._wait_for_database(self._log.warning))
+        job_id = self._startable(self._store, job_id)
+        dispatcher = self._join(self._store, registry, slots=1)
+        if not dispatcher.take_one(job_id):
+            raise NotStartable(job_id=job_id, why=self._why_not(self._store, job_id))
+        dispatcher.drain(float("inf"))
+        dispatcher.run()
+        self._leave()
+        job = self._store.jobs.get(job_id)
+        self._store.close()
+        codes = {Status.FINISHED: EXIT_OK, Status.STOPPED: EXIT_JOB_STOPPED}
+        return codes.get(Status(job["status"]), EXIT_JOB_FAILED)
+
+    # Its parts
+
+    def _join(self, store: Store, registry: Registry, *, slots: int | None = None) -> Dispatcher:
+        """Registers the node, gives back what its predecessor left, and puts the parts together."""
+        settings = self._settings
+        dispatch = store.dispatch(ZoneInfo(settings.time_zone))
+        self._hold_name(dispatch)
+        identity = NodeIdentity(
+            node_id=settings.node_id,
+            boot_id=self._boot_id,
+            pid=os.getpid(),
+            version=__version__,
+            slots=slots or settings.max_parallel,
+            lease=settings.lease,
+            control_socket=settings.users_dir / "control.sock",
+            only_own_jobs=settings.only_run_tasks_for_this_node,
+        )
+        self._node = store.nodes.register(identity, [_published(task) for task in registry])
+        store.nodes.rescue(self._node, predecessors_are_dead=True)
+        store.transactions.node_id = settings.node_id
+        wakeup = Wakeup(store.database.listen)
+        ended: SimpleQueue[Done] = SimpleQueue()
+
+        def on_done(done: Done) -> None:
+            ended.put(done)
+            wakeup.wake()
+
+        self._pool = Pool(
+            slots or settings.max_parallel,
+            registry=registry,
+            store=store,
+            on_done=on_done,
+            node_id=settings.node_id,
+            on_urgent=wakeup.wake,
+        )
+        return Dispatcher(
+            dispatch,
+            self._pool,
+            wakeup,
+            self._capacity(registry),
+            self._pace(),
+            ended=ended,
+            chores=self._chores,
+            heartbeat=self._after_heartbeat,
+        )
+
+    def _dispatch(self, dispatcher: Dispatcher) -> None:
+        try:
+            dispatcher.run()
+            self._leave()
+        except BaseException as error:  # noqa: BLE001 - the daemon must learn why its loop ended
+            self._log.exception("the dispatcher has failed")
+            self.failure = error
+        finally:
+            self._state = "stopped"
+            self._ended.set()
+
+    def _leave(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        if self._store is not None:
+            try:
+                self._store.nodes.leave(self._node)
+            except DatabaseUnavailable as error:
+                self._log.warning("could not say goodbye: %s", error)
+
+    def _chores(self) -> None:
+        if self._store is None:
+            return
+        settings = self._settings
+        prune(
+            self._store,
+            KeepJobs(
+                finished=Keep(settings.keep_finished_count, _age(settings.keep_finished_minutes)),
+                failed=Keep(settings.keep_failed_count, _age(settings.keep_failed_minutes)),
+            ),
+        )
+
+    def _after_heartbeat(self) -> None:
+        self._watch_memory()
+        if self._store is not None and not self._store.database.dialect.one_writer:
+            try:
+                self._store.nodes.rescue(self._node, predecessors_are_dead=False)
+            except DatabaseBusy:
+                self._log.info("another node rescues just now")
+
+    def _watch_memory(self) -> None:
+        rss, vsz = _memory()
+        for name, used, limit in (
+            ("memory_limit_rss", rss, self._settings.memory_limit_rss),
+            ("memory_limit_vsz", vsz, self._settings.memory_limit_vsz),
+        ):
+            if limit and used > limit and not self._memory_warned:
+                self._memory_warned = True
+                self._log.warning(
+                    "the daemon uses %d MB, above %s of %d MB; a restart gives it back",
+                    used >> 20,
+                    name,
+                    limit >> 20,
+                )
+
+    def _capacity(self, registry: Registry) -> Capacity:
+        return Capacity(
+            node=self._node,
+            node_id=self._settings.node_id,
+            free=0,
+            limits={task.name: task.max_parallel for task in registry},
+            only_own_jobs=self._settings.only_run_tasks_for_this_node,
+        )
+
+    def _pace(self) -> Pace:
+        lease = self._settings.lease.total_seconds()
+        return Pace(self._settings.poll_interval.total_seconds(), min(lease / 4, 15.0))
+
+    # Its database
+
+    def _lock_database_file(self) -> None:
+        """One task server for each SQLite file: a lock beside it, held until this process ends."""
+        database = Database(self._settings.database)
+        file = database.file
+        database.close()
+        if file is None:
+            return
+        if not file.parent.is_dir():
+            raise FolderMissing(folder=file.parent)
+        descriptor = _open_lock(file)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise DatabaseInUse(file=file) from None
+        self._lock_descriptor = descriptor
+
+    def _wait_for_database(self, waiting: Callable[[str], None]) -> Database:
+        delay, said = 0.1, False
+        while True:
+            database = Database(self._settings.database)
+            try:
+                self._prepare_schema(database)
+                return database
+            except DatabaseUnavailable as error:
+                database.close()
+                if not said:
+                    said = True
+                    self._state = "waiting for database"
+                    self._log.warning("%s; waiting for it", error)
+                    waiting(error.message())
+            if self._given_up.wait(delay):
+                self._state = "stopped"
+                self._ended.set()
+                raise DatabaseUnavailable(
+                    database=database.label, reason=translate("stopped while waiting for it")
+                )
+            delay = min(delay * 2, LONGEST_WAIT_SECONDS)
+
+    def _prepare_schema(self, database: Database) -> None:
+        """A new SQLite database is made; an older schema is changed only when the configuration allows it."""
+        state = schema_state(database)
+        new_file = state is SchemaState.EMPTY and database.file is not None
+        if new_file or (state is not SchemaState.CURRENT and self._settings.auto_upgrade):
+            upgrade(database)
+        try:
+            require_current(database)
+        except NoDatabase:
+            database.close()
+            raise
+
+    def _hold_name(self, dispatch: Dispatch) -> None:
+        deadline = time.monotonic() + NAME_PATIENCE_SECONDS
+        while not dispatch.hold_name(self._settings.node_id):
+            if time.monotonic() > deadline or self._given_up.wait(0.1):
+                raise NodeIdInUse(node_id=self._settings.node_id)
+
+    # One job by hand
+
+    @staticmethod
+    def _startable(store: Store, job_id: int) -> int:
+        """The job to claim: itself, made waiting again if it has ended; for a cron entry, a job of it."""
+        from taskserver.store.errors import EntryNotFound, JobNotFound
+
+        try:
+            job = store.jobs.get(job_id)
+        except JobNotFound:
+            try:
+                return store.entries.run(job_id)
+            except EntryNotFound:
+                raise JobNotFound(job_id=job_id) from None
+        if job["gone"]:
+            raise JobNotFound(job_id=job_id)
+        if job["status"] in ENDED:
+            store.jobs.start(job_id)
+        return job_id
+
+    @staticmethod
+    def _why_not(store: Store, job_id: int) -> str:
+        return "; ".join(finding.text for finding in store.jobs.explain(job_id))
+
+
+def _age(minutes: int | None) -> timedelta | None:
+    return None if minutes is None else timedelta(minutes=minutes)
+
+
+def _published(task: Task) -> dict[str, Any]:
+    """The row of `tasks` that tells other programs about a task."""
+    return {
+        "name": task.name,
+        "title": task.title,
+        "description": task.description,
+        "schema": task.schema(),
+        "max_parallel": task.max_parallel,
+        "timeout": task.timeout.total_seconds() if task.timeout else None,
+        "max_attempts": task.max_attempts,
+        "max_crashes": task.max_crashes,
+        "on_crash": str(task.on_crash),
+        "kind": "command" if task.command is not None else "python",
+    }
+
+
+def _open_lock(database_file: Path) -> int:
+    path = database_file.with_name(database_file.name + ".lock")
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+
+
+def _memory() -> tuple[int, int]:
+    """Resident and virtual memory of this process in bytes, from /proc; zeros where there is no /proc."""
+    try:
+        vsz, rss = Path("/proc/self/statm").read_text().split()[:2]
+    except OSError:
+        return 0, 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(rss) * page, int(vsz) * page
