@@ -9,6 +9,7 @@ import click
 
 from taskserver.cli.command import group, option
 from taskserver.cli.output import note, print_fields, print_json, print_table, say
+from taskserver.cli.parameters import WholeNumber
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import UsageError
 from taskserver.texts import mark, plural, translate
@@ -29,9 +30,7 @@ def client() -> None:
 @click.argument("name")
 @option("--login", metavar="LOGIN", help=mark("The application user under whom its jobs run."))
 @option("--title", metavar="TEXT", default="", help=mark("A title for people."))
-@option(
-    "--max-parallel", metavar="N", type=click.IntRange(min=1), help=mark("How many of its jobs may run at once.")
-)
+@option("--max-parallel", metavar="N", type=WholeNumber(min=1), help=mark("How many of its jobs may run at once."))
 @pass_session
 def add(session: Session, name: str, login: str | None, title: str, max_parallel: int | None) -> None:
     """Adds a client."""
@@ -88,7 +87,7 @@ def show(session: Session, name: str) -> None:
 @option(
     "--max-parallel",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     help=mark("How many of its jobs may run at once; 0: no limit."),
 )
 @pass_session

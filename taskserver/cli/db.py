@@ -32,8 +32,10 @@ def upgrade(session: Session) -> None:
 
     Stop every daemon on the database and make a backup first.
     """
+    from taskserver.daemon.folders import prepare
     from taskserver.store import Store
 
+    prepare(session.identity(), users_dir=session.settings.users_dir, log_file=None)
     session.become_run_as()
     url = session.settings.database
     before = str(Store.schema_state(url))

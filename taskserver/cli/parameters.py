@@ -1,4 +1,3 @@
-
 """The parameters that several commands take, and the types in which click reads them.
 
 Knows the words of the command line only; what is read is given to the commands as plain values.
@@ -69,7 +68,13 @@ class TaskName(click.ParamType[str]):
         return [CompletionItem(row["name"]) for row in known if row["name"].startswith(incomplete)]
 
 
-JOB_ID = click.IntRange(min=1)
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; what is none is said to be no integer, not "no integer range"."""
+
+    name = "integer"
+
+
+JOB_ID = WholeNumber(min=1)
 
 
 def job_ids(function: Decorated) -> Decorated:
@@ -85,7 +90,7 @@ def limit_option(function: Decorated) -> Decorated:
     return option(
         "--limit",
         metavar="N",
-        type=click.IntRange(min=1),
+        type=WholeNumber(min=1),
         default=100,
         show_default=True,
         help=mark("How many at most."),

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import click
 
 import taskserver
+from taskserver.texts import translate
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from taskserver.config import Peek, Settings
+    from taskserver.daemon.identity import Identity
     from taskserver.store import Store
     from taskserver.tasks import Registry
 
@@ -114,9 +116,31 @@ class Session:
         if os.geteuid() != 0 or self.settings.run_as is None:
             return
         self.user  # noqa: B018 known from now on, whoever this process becomes
-        from taskserver.daemon.identity import become, resolve
+        from taskserver.daemon.identity import become
 
-        become(resolve(self.settings.run_as, allow_root=self.settings.allow_root or self.allow_root))
+        identity = self.identity()
+        _require_reach(identity)
+        become(identity)
+
+    def identity(self) -> Identity:
+        """Who this call works as: the configured user if root calls, else the caller. Raises UnknownUser."""
+        from taskserver.daemon.identity import resolve
+
+        if os.geteuid() != 0 or self.settings.run_as is None:
+            return resolve(None, allow_root=True)
+        return resolve(self.settings.run_as, allow_root=self.settings.allow_root or self.allow_root)
+
+
+def _require_reach(identity: Identity) -> None:
+    """Raises OutOfReach for a clone or an interpreter that the user can't read, as one below /root."""
+    from taskserver.daemon.identity import barrier
+    from taskserver.daemon.probe import OutOfReach
+
+    for path in (Path(taskserver.__file__).resolve(), Path(os.__file__).resolve()):
+        barred = barrier(path, identity)
+        if barred is not None:
+            fault = translate("{path} is out of reach: {bar} is closed to that user", path=path, bar=barred)
+            raise OutOfReach(name=identity.name, faults=f"  - {fault}")
 
 
 def _moved(settings: Settings, users_dir: Path) -> Settings:

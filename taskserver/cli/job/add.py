@@ -11,7 +11,7 @@ from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.job.wait import wait_for
 from taskserver.cli.output import local_time, note, print_json, say
-from taskserver.cli.parameters import Moment, Span, task_with_arguments
+from taskserver.cli.parameters import Moment, Span, WholeNumber, task_with_arguments
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -42,7 +42,7 @@ from taskserver.texts import mark, translate
     help=mark("Among whom the key is unique: live jobs, or every job there ever was. Default: live."),
 )
 @option("--node", "node_id", metavar="NAME", help=mark("Only this node may run it."))
-@option("--max-attempts", metavar="N", type=click.IntRange(min=1), help=mark("Default: the task's."))
+@option("--max-attempts", metavar="N", type=WholeNumber(min=1), help=mark("Default: the task's."))
 @option("--wait", is_flag=True, help=mark("Wait for its end; the exit code tells how it ended."))
 @option("--timeout", metavar="TIME", type=Span(), help=mark("With --wait: how long at most; seconds, or 10m, 2h."))
 @pass_session

@@ -29,6 +29,7 @@ Line = Mapping[str, Any]
 @pass_session
 def log(session: Session, job_id: int, follow: bool, times: bool, run_id: int | None) -> None:
     """Shows the output of a job: its commands' stdout and stderr, and what its task has logged."""
+    session.store.jobs.get(job_id)
     lines = _read(session, job_id, run_id, None)
     if session.json:
         print_json(list(_all(session, job_id, run_id, lines) if follow else lines))

@@ -164,4 +164,6 @@ def _missed_words(reason: str, count: int) -> str:
             "{count} due times skipped: an earlier job had not ended",
             count,
         )
-    return plural("{count} due time passed while nobody looked", "{count} due times passed while nobody looked", count)
+    return plural(
+        "{count} due time passed while nobody looked", "{count} due times passed while nobody looked", count
+    )

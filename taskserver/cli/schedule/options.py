@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import option
+from taskserver.cli.parameters import WholeNumber
 from taskserver.texts import mark
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -55,5 +56,5 @@ def _options(adding: bool) -> list[Callable[[Any], Any]]:
         option("--description", metavar="TEXT", help=mark("A description for people.")),
         option("--priority", metavar="N", type=int, help=mark("Higher runs first.")),
         option("--node", "node_id", metavar="NAME", help=mark("Only this node may run its jobs.")),
-        option("--max-attempts", metavar="N", type=click.IntRange(min=1), help=mark("Default: the task's.")),
+        option("--max-attempts", metavar="N", type=WholeNumber(min=1), help=mark("Default: the task's.")),
     ]

@@ -12,6 +12,7 @@ import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.output import note, print_json, say
+from taskserver.cli.parameters import WholeNumber
 from taskserver.cli.session import Session, pass_session
 from taskserver.clock import system_clock
 from taskserver.errors import TaskServerError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     "-n",
     "count",
     metavar="N",
-    type=click.IntRange(min=0, max=10_000),
+    type=WholeNumber(min=0, max=10_000),
     default=5,
     show_default=True,
     help=mark("How many times."),
