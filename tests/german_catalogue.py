@@ -1,8 +1,8 @@
 """The German catalogue: finds every text for people in the package, keeps the .po in step, compiles the .mo.
 
-Run as a script after texts have changed: `python tests/german_catalogue.py`. It adds new messages to the .po with an
-empty translation, drops those that are gone, compiles the .mo and prints what is still to be translated. The tests
-in `tests/cli` use the same functions to prove that nothing is missing.
+Run as a script after texts have changed: `python tests/german_catalogue.py`. It adds new messages to the .po with
+an empty translation, drops those that are gone, compiles the .mo and prints what is still to be translated. The
+tests in `tests/cli` use the same functions to prove that nothing is missing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The control program called in this process, on an installation with a real SQLite file, and a node to work for it."""
+"""The control program called in this process, on an installation with a real SQLite file, and a node for it."""
 
 from __future__ import annotations
 

@@ -301,7 +301,7 @@ def test_the_log_shows_the_output_of_a_run(task_server, node):
     assert task_server.ok("job", "log", 1).out == "first\nsecond \N{REPLACEMENT CHARACTER}[1m\n"
     assert task_server.ok("job", "log", 1, "-f").out.splitlines()[0] == "first"
     assert task_server.ok("job", "log", 1, "--times").out.startswith("2026-11-22 09:00:00 first\n")
-    assert [line["text"] for line in task_server.ok("job", "log", 1, "--json", "-f").json][0] == "first"
+    assert task_server.ok("job", "log", 1, "--json", "-f").json[0]["text"] == "first"
     assert task_server.ok("job", "log", 1, "--run", claim.run_id).out.startswith("first\n")
 
 
