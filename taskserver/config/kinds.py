@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
+_LONGEST_LINE = 255
 _UNLIMITED = ("", "none")
 _FLAGS = {
     "1": True, "yes": True, "true": True, "on": True,
@@ -217,6 +218,8 @@ class Text(Kind):
             raise WrongValue(mark("must be a text, not {value}"), value=shown(value))
         if not value and not self.empty:
             raise WrongValue(mark("must not be empty"))
+        if len(value) > _LONGEST_LINE and not self.lines:
+            raise WrongValue(mark("must not be longer than {most} characters"), most=_LONGEST_LINE)
         if self.lines:
             if not value.translate({9: None, 10: None}).isprintable():
                 raise WrongValue(mark("must not hold control characters: {value}"), value=shown(value))

@@ -11,6 +11,9 @@ import tomllib
 
 from taskserver.config.faults import Key
 
+_DEEPEST = 8
+"""Tables of ours are three deep; a key of a thousand parts must not cost a million."""
+
 _SKIP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _PART = re.compile(r"""[ \t]*("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[A-Za-z0-9_-]+)[ \t]*(\.)?""")
 _PIECE = re.compile(
@@ -35,11 +38,11 @@ def key_lines(text: str) -> dict[Key, int]:
             return lines
         if text[place] == "[":
             table, place = _header(text, place)
-            for depth in range(len(table)):
+            for depth in range(min(len(table), _DEEPEST)):
                 lines.setdefault(table[: depth + 1], line + 1)
         else:
             parts, place = _key(text, place)
-            for depth in range(len(parts)):
+            for depth in range(min(len(parts), _DEEPEST)):
                 lines.setdefault(table + parts[: depth + 1], line + 1)
             place = _value_end(text, place)
         line += text.count("\n", start, place)

@@ -77,6 +77,7 @@ BROKEN = [
     ("range", "a.toml", T + "database = 'tasks.sqlite'\n", 2, "task_server.database", "database URL"),
     ("range", "a.toml", OCR + PLAIN + "success_exit_codes = [0, 256]\n", 4, "tasks.ocr.success_exit_codes", "item 2"),
     ("range", "a.toml", OCR + "command = []\n", 3, "tasks.ocr.command", "empty list"),
+    ("range", "a.toml", T + f"node_id = '{'x' * 256}'\n", 2, "task_server.node_id", "longer than 255"),
     ("range", "a.ini", T + "max_parallel = 4096\n", 2, "task_server.max_parallel", "not 4096"),
     ("range", "a.ini", T + "poll_interval = 0\n", 2, "task_server.poll_interval", "from 0.1"),
     ("range", "a.ini", T + "time_zone = Mars\n", 2, "task_server.time_zone", "IANA"),
