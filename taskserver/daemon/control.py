@@ -31,7 +31,9 @@ MAX_UNREAD = 64 * 1024
 REQUESTS_PER_SECOND = 2000
 BURST = 200
 
+_QUEUE = 128
 _PAUSE_SECONDS = 0.05
+_RETRY_SECONDS = 0.005
 _ANSWER_LIMIT = 256 * 1024
 
 
@@ -230,8 +232,7 @@ def _ask(path: Path, request: bytes, *, timeout: float) -> bytes | None:
     answer = bytearray()
     try:
         with _reachable(path) as short_path, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-            channel.settimeout(timeout)
-            channel.connect(short_path)
+            _connect(channel, short_path, deadline)
             channel.sendall(request)
             while not answer.endswith(b"\n") and len(answer) <= _ANSWER_LIMIT:
                 channel.settimeout(max(0.001, deadline - time.monotonic()))
@@ -244,6 +245,20 @@ def _ask(path: Path, request: bytes, *, timeout: float) -> bytes | None:
     return bytes(answer) if answer.endswith(b"\n") else None
 
 
+def _connect(channel: socket.socket, path: str, deadline: float) -> None:
+    """Connect before `deadline`. A full queue of connections answers EAGAIN at once, so it is tried again."""
+    while True:
+        try:
+            channel.settimeout(max(0.001, deadline - time.monotonic()))
+            channel.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
 def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     previous = os.umask(0o117)  # mode 0660 from its first moment on
@@ -253,7 +268,7 @@ def _listen(path: Path) -> socket.socket:
                 path.unlink()
         with _reachable(path) as short_path:
             listener.bind(short_path)
-        listener.listen(MAX_CLIENTS)
+        listener.listen(_QUEUE)
     except OSError as error:
         listener.close()
         raise SocketRefused(path=path, reason=error.strerror) from None

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TextIO
 
 from taskserver.clock import to_rfc3339
 from taskserver.daemon.folders import FILE_MODE, LogRefused
@@ -88,11 +88,11 @@ class Logs:
     def _make_handler(self, settings: LogSettings) -> logging.Handler:
         handler: logging.Handler
         if settings.log_format == "syslog" and not self._foreground:
-            handler = _syslog_handler()
+            handler = SyslogHandler()
             handler.setFormatter(logging.Formatter("taskserver[%(process)d]: %(levelname)s %(name)s %(message)s"))
             return handler
         if self._foreground or settings.log_file is None:
-            handler = logging.StreamHandler(sys.stderr)
+            handler = ErrorStreamHandler(sys.stderr)
         else:
             handler = FileHandler(settings.log_file)
         handler.setFormatter(self._formatter(settings))
@@ -171,10 +171,29 @@ class FileHandler(logging.Handler):
         return (self.format(note) + "\n").encode()
 
 
+class ErrorStreamHandler(logging.StreamHandler[TextIO]):
+    """Standard error. Nobody reads it any more: then nobody misses it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        return
+
+
+class SyslogHandler(logging.handlers.SysLogHandler):
+    """The machine's syslog. Raises LogRefused where there is none; one that goes away may come back."""
+
+    def __init__(self) -> None:
+        if not Path(SYSLOG_SOCKET).exists():
+            raise LogRefused(path=SYSLOG_SOCKET, reason=translate("there is no syslog on this machine"))
+        super().__init__(SYSLOG_SOCKET, logging.handlers.SysLogHandler.LOG_DAEMON)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        return
+
+
 class TextFormatter(logging.Formatter):
     """One line per record, times in UTC; further lines of a message are set in."""
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
         return to_rfc3339(datetime.fromtimestamp(record.created, UTC))
 
     def format(self, record: logging.LogRecord) -> str:
@@ -237,11 +256,3 @@ def goes_to_journal(environment: Mapping[str, str]) -> bool:
     except OSError:
         return False
     return (device, inode) == (str(status.st_dev), str(status.st_ino))
-
-
-def _syslog_handler() -> logging.Handler:
-    """Syslog's socket; LogRefused if nobody listens there."""
-    try:
-        return logging.handlers.SysLogHandler(SYSLOG_SOCKET, logging.handlers.SysLogHandler.LOG_DAEMON)
-    except OSError as error:
-        raise LogRefused(path=SYSLOG_SOCKET, reason=error.strerror) from None

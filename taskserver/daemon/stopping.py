@@ -22,7 +22,8 @@ DEFAULT_DRAIN_SECONDS = 30.0
 GRACE_SECONDS = 15.0
 """What the daemon gets beyond its drain time to ask jobs to stop, and again to release them."""
 
-_INSIST_SECONDS = 0.5
+_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 0.5
 _KILL_SECONDS = 10.0
 
 
@@ -60,7 +61,7 @@ def stop(
             return daemon.pid
         if not now:
             progress.say(translate("its time is up: jobs that still run are stopped and released"))
-        if _insist(daemon, users_dir, progress, seconds=grace):
+        if _insist(daemon, seconds=grace):
             return daemon.pid
         progress.say(translate("it does not end; it is killed (SIGKILL)"))
         daemon.send(signal.SIGKILL)
@@ -70,14 +71,15 @@ def stop(
         return daemon.pid
 
 
-def _insist(daemon: ProvenDaemon, users_dir: Path, progress: Progress, *, seconds: float) -> bool:
+def _insist(daemon: ProvenDaemon, *, seconds: float) -> bool:
     """Signal again and again: a second SIGTERM means at once, but one that follows too closely is not seen."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        daemon.send(signal.SIGTERM)
-        if _watch(daemon, users_dir, progress, seconds=min(_INSIST_SECONDS, deadline - time.monotonic())):
+    deadline, pause = time.monotonic() + seconds, _PAUSE_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        if daemon.ended(within=min(pause, left)):
             return True
-    return False
+        daemon.send(signal.SIGTERM)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    return daemon.ended(within=0)
 
 
 def _watch(daemon: ProvenDaemon, users_dir: Path, progress: Progress, *, seconds: float) -> bool:

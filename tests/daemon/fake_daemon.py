@@ -1,0 +1,150 @@
+"""A real daemon around a small service, for the tests: `fake_daemon.py start|run FOLDER`.
+
+FOLDER/settings.json says how the service behaves; what it is told is appended to FOLDER/events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from taskserver.daemon import detach, foreground, identity
+from taskserver.errors import NotConfigured, TaskServerError
+
+
+class NeedsUpgrade(TaskServerError):
+    text = "the database is too old"
+    exit_code = 154
+
+
+def read_settings(folder: Path) -> SimpleNamespace:
+    try:
+        given = json.loads((folder / "settings.json").read_text())
+    except ValueError:
+        raise BrokenSettings() from None
+    return SimpleNamespace(
+        users_dir=folder / "users",
+        log_file=folder / "users" / "taskserver.log",
+        log_format=given.get("log_format", "text"),
+        debug=given.get("debug", False),
+        node_id="fake",
+        run_as=given.get("run_as"),
+        allow_root=True,
+        database_wait=timedelta(seconds=given.get("database_wait", 60)),
+        drain_timeout=timedelta(seconds=given.get("drain_timeout", 30)),
+        mode=given.get("mode", "idle"),
+        max_parallel=given.get("max_parallel", 2),
+    )
+
+
+class BrokenSettings(NotConfigured):
+    text = "settings.json: not JSON"
+
+
+class FakeService:
+    """Behaves as `mode` says: idle, busy, stubborn, waiting, old-schema, crash, vanish, breaks."""
+
+    def __init__(self, folder: Path, settings: SimpleNamespace) -> None:
+        self.failure: BaseException | None = None
+        self._folder = folder
+        self._settings = settings
+        self._ended = threading.Event()
+        self._abandoned = threading.Event()
+
+    def start(self, waiting) -> None:
+        self._event("start")
+        mode = self._settings.mode
+        if mode == "old-schema":
+            raise NeedsUpgrade()
+        if mode == "crash":
+            raise RuntimeError("a bug")
+        if mode == "vanish":
+            os._exit(9)
+        if mode.startswith("waiting"):
+            waiting("the database is not there yet")
+            self._until_released()
+            if self._abandoned.is_set():
+                raise InterruptedError("abandoned")
+        if mode == "breaks":
+            threading.Thread(target=self._break, daemon=True).start()
+
+    def wake(self) -> None:
+        self._event("wake")
+
+    def status(self):
+        return {"node_id": "fake", "boot_id": "b1", "state": "running", "busy": 1, "free": 1, "waiting": 3}
+
+    def reload(self, settings) -> list[str]:
+        self._event(f"reload {settings.max_parallel}")
+        changed = settings.mode != self._settings.mode
+        self._settings = settings
+        return ["mode"] if changed else []
+
+    def drain(self, timeout=None) -> None:
+        self._event(f"drain {timeout:g}")
+        if self._settings.mode == "busy":
+            threading.Thread(target=self._drain, daemon=True).start()
+        elif self._settings.mode != "stubborn":
+            self._ended.set()
+
+    def abandon(self) -> None:
+        self._event("abandon")
+        self._abandoned.set()
+        if self._settings.mode != "stubborn":
+            self._ended.set()
+        else:
+            threading.Event().wait()  # the main thread itself hangs: only SIGKILL helps
+
+    def wait(self, timeout: float) -> bool:
+        return self._ended.wait(timeout)
+
+    def run_job(self, job_id: int) -> int:
+        self._event(f"run_job {job_id}")
+        return 150
+
+    def _drain(self) -> None:
+        self._until_released()
+        self._ended.set()
+
+    def _break(self) -> None:
+        self._until_released()
+        self.failure = NeedsUpgrade()
+        self._ended.set()
+
+    def _until_released(self) -> None:
+        while not (self._folder / "released").exists() and not self._abandoned.wait(0.02):
+            pass
+
+    def _event(self, text: str) -> None:
+        with (self._folder / "events").open("a") as events:
+            events.write(text + "\n")
+
+
+def main() -> int:
+    verb, folder = sys.argv[1], Path(sys.argv[2])
+    (folder / "users").mkdir(exist_ok=True)
+    launch = detach.Launch(
+        settings=read_settings(folder),
+        installation=folder,
+        identity=identity.resolve(None, allow_root=True),
+        make_service=lambda settings, log: FakeService(folder, settings),
+        read_settings=lambda: read_settings(folder),
+    )
+    try:
+        if verb == "run":
+            return foreground.run(launch, stop_when_ready="expect-stop" in sys.argv)
+        started = detach.start(launch, lambda text: print(text, file=sys.stderr, flush=True))
+    except TaskServerError as error:
+        print(error.message(), file=sys.stderr)
+        return error.exit_code
+    print(json.dumps({"pid": started.pid, "fresh": started.fresh, "ready": started.ready}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

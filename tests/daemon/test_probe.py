@@ -1,0 +1,124 @@
+"""The probe: asked as another user, answered by that user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from real_daemon import ROOT
+
+from taskserver.daemon import identity, probe
+from taskserver.daemon.probe import OutOfReach, Question
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 or not SYSTEM_PYTHON.exists(), reason="needs root and a Python that every user can reach"
+)
+
+
+@pytest.fixture
+def myself():
+    return identity.resolve(None, allow_root=True)
+
+
+@pytest.fixture
+def question(tmp_path):
+    return Question(users_dir=str(tmp_path), log_file=None, config_file=None, needed=("taskserver", "json"))
+
+
+@pytest.fixture
+def open_to_all(monkeypatch):
+    """An installation that every user can read, with the system's Python as the interpreter."""
+    folder = Path(tempfile.mkdtemp(prefix="taskserver-", dir="/tmp"))
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "taskserver" / "daemon", folder / "taskserver" / "daemon", ignore=ignore)
+    for name in ("__init__.py", "errors.py", "texts.py", "clock.py"):
+        shutil.copy(ROOT / "taskserver" / name, folder / "taskserver")
+    folder.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(SYSTEM_PYTHON))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_where_all_is_well_nothing_is_said(myself, question):
+    answer = probe.ask(myself, question, installation=ROOT)
+
+    assert (answer.faults, answer.warnings) == ([], [])
+
+
+def test_every_fault_is_named_at_once(myself, question, tmp_path):
+    (tmp_path / "broken.py").write_text("import nowhere_to_be_found\n")
+    asked = replace(
+        question,
+        needed=("taskserver", "no_such_module"),
+        modules=("broken", "missing_module"),
+        python_path=(str(tmp_path), str(tmp_path / "nowhere")),
+        config_file=str(tmp_path / "unreadable.toml"),
+    )
+
+    answer = probe.ask(myself, asked, installation=ROOT)
+
+    text = "\n".join(answer.faults)
+    assert "no_such_module" in text
+    assert "broken" in text
+    assert "missing_module" in text
+    assert "nowhere (python_path)" in text
+    assert "unreadable.toml" in answer.warnings[0]
+
+
+def test_a_task_module_that_prints_or_leaves_does_not_spoil_the_answer(myself, question, tmp_path):
+    (tmp_path / "noisy.py").write_text("print('{\"faults\": []}')\n")
+    (tmp_path / "leaving.py").write_text("import os\nos._exit(3)\n")
+    asked = replace(question, python_path=(str(tmp_path),))
+
+    noisy = probe.ask(myself, replace(asked, modules=("noisy",)), installation=ROOT)
+    leaving = probe.ask(myself, replace(asked, modules=("leaving",)), installation=ROOT)
+
+    assert noisy.faults == []
+    assert leaving.faults == ["exit code 3"]
+
+
+@as_root
+def test_an_interpreter_out_of_reach_is_named_with_what_bars_the_way(question, open_to_all, monkeypatch, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copy(SYSTEM_PYTHON.resolve(), closed / "python")
+    monkeypatch.setattr(sys, "executable", str(closed / "python"))
+
+    with pytest.raises(OutOfReach, match="closed to that user") as found:
+        probe.require(identity.resolve("nobody"), question, installation=open_to_all)
+
+    assert str(closed / "python") in found.value.message()
+    assert found.value.exit_code == 6
+
+
+@as_root
+def test_an_installation_out_of_reach_is_named(question, open_to_all):
+    open_to_all.chmod(0o700)
+
+    answer = probe.ask(identity.resolve("nobody"), question, installation=open_to_all)
+
+    assert f"{open_to_all} is closed to that user" in answer.faults[0]
+
+
+@as_root
+def test_folders_are_tried_as_the_user_and_not_as_root(question, open_to_all):
+    nobody = identity.resolve("nobody")
+    asked = replace(
+        question, users_dir=str(open_to_all), log_file=str(open_to_all / "x.log"), needed=("taskserver",)
+    )
+
+    refused = probe.ask(nobody, asked, installation=open_to_all)
+    os.chown(open_to_all, nobody.uid, nobody.gid)
+    accepted = probe.ask(nobody, asked, installation=open_to_all)
+
+    assert len(refused.faults) == 2
+    assert "users_dir" in refused.faults[0]
+    assert "log_file" in refused.faults[1]
+    assert accepted.faults == []
