@@ -78,21 +78,27 @@ class Output:
         return ""
 
     def _add_to_tail(self, stream: str, text: str) -> None:
+        text = text if text.endswith("\n") else text + "\n"
         self._tail.append((stream, text))
         self._tail_size += len(text)
-        room = self._limit // 2
-        while self._tail_size > room:
+        while self._tail_size > self._limit // 2:
             oldest, first = self._tail.popleft()
-            kept = first[max(0, len(first) - (room - (self._tail_size - len(first)))) :] if room else ""
+            kept = _without_beginning(first, self._tail_size - self._limit // 2)
             self._tail_size -= len(first) - len(kept)
             self._left_out += len(first) - len(kept)
             if kept:
                 self._tail.appendleft((oldest, kept))
-                return
 
     def _append(self, stream: str, line: str) -> None:
         self._seq += 1
         self._pending.append(OutputLine(self._seq, self._clock(), stream, storable(line, LINE_BYTES)))
+
+
+def _without_beginning(text: str, size: int) -> str:
+    """The whole lines of `text` that are left when its first `size` characters go."""
+    if size >= len(text):
+        return ""
+    return text[text.find("\n", size - 1) + 1 :]
 
 
 def _lines(text: str) -> list[str]:

@@ -130,16 +130,17 @@ class Pool:
         return max(0, self._size - len(self._submitted))
 
     def submit(self, claim: Claim) -> None:
-        """Run the claimed job. Every claim submitted gets its Done."""
+        """Run the claimed job, as soon as a slot is free. Every claim submitted gets its Done."""
         with self._lock:
             self._submitted[claim.run_id] = claim
-            start = len(self._submitted) > self._threads
-            if start:
-                self._threads += 1
-                number = self._threads
+            self._start_threads()
         self._claims.put(claim)
-        if start:
-            Thread(target=self._work, name=f"slot-{number}", daemon=True).start()
+
+    def _start_threads(self) -> None:
+        """As many as there are claims, up to the pool's size. With the lock held."""
+        while self._threads < min(len(self._submitted), self._size):
+            self._threads += 1
+            Thread(target=self._work, name=f"slot-{self._threads}", daemon=True).start()
 
     def running(self) -> list[RunningJob]:
         """The claims that are not done, also those whose thread is about to begin."""
@@ -153,6 +154,7 @@ class Pool:
             self._size = size
             surplus = max(0, min(self._threads - size, self._threads - len(self._submitted)))
             self._threads -= surplus
+            self._start_threads()
         for _ in range(surplus):
             self._claims.put(None)
 
