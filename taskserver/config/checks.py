@@ -56,10 +56,10 @@ class Finding:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-def findings(settings: Settings, *, source: Source, given: dict[str, Any]) -> Iterator[Finding]:
-    """Every contradiction and danger. `given` holds the arguments that the file itself gives."""
+def findings(settings: Settings, source: Source) -> Iterator[Finding]:
+    """Every contradiction and danger. A short lease is none: nodes send heartbeats by the lease, not by polling."""
     yield from _file_findings(settings, source)
-    yield from _server_findings(settings, given)
+    yield from _server_findings(settings)
     yield from _folder_findings(settings)
     for name, task in settings.tasks.items():
         yield from _command_findings((TASKS, name), task)
@@ -70,9 +70,6 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What is no fault and yet should be told, in the language in use."""
     if settings.notify_on_failure.send_email_to:
         yield translate("task_server.notify_on_failure: mails about failed jobs are not sent yet")
-    for name in ("memory_limit_rss", "memory_limit_vsz"):
-        if getattr(settings, name):
-            yield translate("system.{name}: the limit is not acted on yet", name=name)
     for name, task in settings.tasks.items():
         # not Path.exists(), which fails where the user may not look
         if not os.path.exists(task.command[0]):  # noqa: PTH110
@@ -97,19 +94,11 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
         )
 
 
-def _server_findings(settings: Settings, given: dict[str, Any]) -> Iterator[Finding]:
+def _server_findings(settings: Settings) -> Iterator[Finding]:
     if settings.run_as == "root" and not settings.allow_root:
         yield Finding(
             (SERVER, "run_as"),
             mark("tasks would run as root; name another user, or set allow_root = true as well"),
-        )
-    if "lease" in given and settings.lease < 3 * settings.poll_interval:
-        yield Finding(
-            (SERVER, "lease"),
-            mark(
-                "must be at least three times poll_interval, or live nodes would lose their jobs: {least} seconds"
-            ),
-            {"least": f"{(3 * settings.poll_interval).total_seconds():g}"},
         )
     if settings.log_format == "syslog" and settings.log_file:
         yield Finding(

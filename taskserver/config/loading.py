@@ -60,7 +60,7 @@ def _settings(document: Document, base: Path) -> Settings:
     given = arguments(document)
     settings, bad = _validated(document, given)
     settings = placed(settings, base)
-    for finding in checks.findings(settings, source=document.source, given=given):
+    for finding in checks.findings(settings, document.source):
         if finding.key not in bad:
             document.report(finding.key, finding.template, **finding.fields)
     if not document.faults:

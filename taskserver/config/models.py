@@ -135,11 +135,13 @@ class MemoryLimits(_Table):
 
     memory_limit_rss: Annotated[int | None, Size(1, 1 << 50, optional=True)] = Field(
         default=None,
-        description="Limit on the daemon's resident memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet.",
+        description="Size of the daemon's resident memory above which the log warns: bytes, or with KB, "
+        "MB, GB. 0: no limit.",
     )
     memory_limit_vsz: Annotated[int | None, Size(1, 1 << 50, optional=True)] = Field(
         default=None,
-        description="Limit on the daemon's virtual memory: bytes, or with KB, MB, GB. 0: none. Not acted on yet.",
+        description="Size of the daemon's virtual memory above which the log warns: bytes, or with KB, "
+        "MB, GB. 0: no limit.",
     )
 
 
