@@ -1,0 +1,148 @@
+"""The files for systemd, SysV init and upstart, checked by the tools of their systems or by their rules."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "task_server.py"
+SYSTEM_V = ROOT / "scripts" / "boot" / "system-v" / "task-server"
+SYSTEMD = ROOT / "scripts" / "boot" / "systemd" / "task-server.service"
+UPSTART = ROOT / "scripts" / "boot" / "upstart" / "task-server.conf"
+
+UPSTART_STANZAS = {
+    "apparmor",
+    "author",
+    "cgroup",
+    "chdir",
+    "chroot",
+    "console",
+    "description",
+    "emits",
+    "env",
+    "exec",
+    "expect",
+    "export",
+    "instance",
+    "kill",
+    "limit",
+    "manual",
+    "nice",
+    "normal",
+    "oom",
+    "post-start",
+    "post-stop",
+    "pre-start",
+    "pre-stop",
+    "reload",
+    "respawn",
+    "script",
+    "setgid",
+    "setuid",
+    "start",
+    "stop",
+    "task",
+    "tmpfs",
+    "umask",
+    "usage",
+    "version",
+}
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+@pytest.fixture
+def shell_header(tmp_path) -> Path:
+    """The lines of the control script that a shell reads."""
+    header = tmp_path / "header.sh"
+    lines = SCRIPT.read_text().splitlines()
+    header.write_text("\n".join(lines[: lines.index("'''")]).replace("''''true", "true") + "\n")
+    return header
+
+
+@pytest.mark.parametrize("installation", ["/opt/taskserver", str(ROOT)])
+def test_systemd_has_nothing_to_say(tmp_path, installation):
+    unit = tmp_path / "task-server.service"
+    unit.write_text(SYSTEMD.read_text().replace("/opt/taskserver", installation))
+
+    done = subprocess.run(
+        [tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_runs_the_server_in_the_foreground_and_waits_for_it():
+    unit = SYSTEMD.read_text()
+
+    assert "Type=notify\n" in unit
+    assert re.search(r"^ExecStart=/usr/bin/env \S+/scripts/task_server\.py run$", unit, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [["dash", "-n"], ["shellcheck", "-s", "sh"], ["checkbashisms"]])
+def test_the_shell_scripts_are_plain_posix(command, shell_header):
+    for script in (SYSTEM_V, shell_header):
+        done = subprocess.run(
+            [tool(command[0]), *command[1:], str(script)], capture_output=True, text=True, check=False, timeout=60
+        )
+
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_dash_reads_the_whole_control_script_as_far_as_it_should():
+    done = subprocess.run([tool("dash"), str(SCRIPT), "version"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("script", [SCRIPT, SYSTEM_V])
+def test_the_lsb_header_is_complete(script):
+    lines = script.read_text().splitlines()
+    header = lines[lines.index("### BEGIN INIT INFO") + 1 : lines.index("### END INIT INFO")]
+    keywords = {line.partition(":")[0].removeprefix("# ") for line in header if ":" in line}
+
+    assert keywords >= {
+        "Provides",
+        "Required-Start",
+        "Required-Stop",
+        "Default-Start",
+        "Default-Stop",
+        "Short-Description",
+        "Description",
+    }
+    assert script.stat().st_mode & 0o111 == 0o111
+
+
+def test_upstart_knows_every_stanza_and_one_of_them_executes():
+    lines = [line.strip() for line in UPSTART.read_text().splitlines()]
+    stanzas = [line.split()[0] for line in lines if line and not line.startswith("#")]
+
+    assert set(stanzas) <= UPSTART_STANZAS
+    assert stanzas.count("exec") + stanzas.count("script") == 1
+    assert stanzas.count("expect") == 1
+    assert "expect stop" in lines
+    assert any(line.startswith("exec ") and line.endswith("task_server.py run --expect-stop") for line in lines)
+
+
+def test_the_brackets_of_upstart_are_balanced():
+    text = re.sub(r"^#.*$", "", UPSTART.read_text(), flags=re.MULTILINE)
+
+    assert text.count("(") == text.count(")")
+    assert text.count("[") == text.count("]")
+    assert text.count('"') % 2 == 0
+
+
+def test_time_to_stop_is_longer_than_the_default_drain():
+    """The manager must not kill what still drains: 30 s and the grace that `stop` gives."""
+    assert int(re.search(r"TimeoutStopSec=(\d+)", SYSTEMD.read_text())[1]) >= 60
+    assert int(re.search(r"kill timeout (\d+)", UPSTART.read_text())[1]) >= 60

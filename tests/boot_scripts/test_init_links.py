@@ -1,0 +1,158 @@
+"""The scripts as init calls them: by a link, without an environment, from any directory, with LSB's exit codes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "task_server.py"
+SYSTEM_V = ROOT / "scripts" / "boot" / "system-v" / "task-server"
+BOOT_PATH = "/sbin:/usr/sbin:/bin:/usr/bin"
+
+
+def call(program: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": BOOT_PATH, **environment},
+        cwd="/",
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def config(tmp_path) -> Path:
+    config = tmp_path / "etc" / "taskserver.toml"
+    config.parent.mkdir()
+    config.write_text(f"[task_server]\nusers_dir = '{tmp_path}/users'\n")
+    return config
+
+
+@pytest.fixture(params=["link", "chain", "adapted"])
+def init_script(request, tmp_path) -> Path:
+    """The control script behind one link and behind a chain of three, and the script for /etc/init.d."""
+    folder = tmp_path / "init.d"
+    folder.mkdir()
+    script = folder / "task_server"
+    if request.param == "link":
+        script.symlink_to(SCRIPT)
+    elif request.param == "chain":
+        (tmp_path / "installed here").symlink_to(ROOT / "scripts")
+        (folder / "second").symlink_to("../installed here/task_server.py")
+        script.symlink_to("second")
+    else:
+        script.write_text(SYSTEM_V.read_text().replace("/opt/taskserver", str(ROOT)))
+        script.chmod(0o755)
+    return script
+
+
+def test_the_lsb_table_while_nothing_runs(init_script, config):
+    environment = {"TASKSERVER_CONFIG": str(config)}
+
+    codes = {
+        action: call(init_script, action, **environment).returncode
+        for action in ("status", "stop", "try-restart", "reload", "force-reload", "frobnicate")
+    }
+
+    assert codes == {"status": 3, "stop": 0, "try-restart": 0, "reload": 7, "force-reload": 7, "frobnicate": 2}
+    assert call(init_script, **environment).returncode == 2
+
+
+def test_not_configured_is_six(init_script, tmp_path):
+    done = call(init_script, "start", TASKSERVER_CONFIG=str(tmp_path / "missing.toml"))
+
+    assert done.returncode == 6
+    assert "missing.toml" in done.stderr
+
+
+def test_a_stale_pidfile_is_one_and_stop_clears_it(init_script, config, tmp_path):
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "taskserver.pid").write_text("4711\n")
+    environment = {"TASKSERVER_CONFIG": str(config)}
+
+    codes = [call(init_script, action, **environment).returncode for action in ("status", "stop", "status")]
+
+    assert codes == [1, 0, 3]
+
+
+def test_a_really_empty_environment_suffices(init_script, config):
+    done = subprocess.run(
+        ["/usr/bin/env", "-i", str(init_script), "status"], capture_output=True, text=True, cwd="/", check=False
+    )
+
+    assert done.returncode in (0, 3), done.stderr
+
+
+ACTIONS = {"start": 5, "restart": 5, "reload": 5, "force-reload": 5, "stop": 0, "try-restart": 0, "status": 4}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_the_program_lsb_has_codes_too(tmp_path, action):
+    script = tmp_path / "task-server"
+    script.write_text(SYSTEM_V.read_text().replace("/opt/taskserver", str(tmp_path)))
+    script.chmod(0o755)
+
+    done = call(script, action)
+
+    assert done.returncode == ACTIONS[action]
+    assert "DAEMON=" in done.stderr
+
+
+@pytest.fixture
+def bare_copy(tmp_path) -> Path:
+    """The control script alone: neither a virtual environment nor the package beside it."""
+    (tmp_path / "scripts").mkdir()
+    return Path(shutil.copy(SCRIPT, tmp_path / "scripts"))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_the_package_it_is_not_installed(bare_copy, action):
+    done = call(bare_copy, "-c", "status", action)
+
+    assert done.returncode == ACTIONS[action]
+    assert "quickstart" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_without_a_python_it_is_not_installed(bare_copy, tmp_path, action):
+    done = call(bare_copy, action, PATH=str(_tools_only(tmp_path)))
+
+    assert done.returncode == ACTIONS[action]
+    assert "3.11" in done.stderr
+
+
+def test_a_python_that_is_too_old_is_passed_over(bare_copy, tmp_path):
+    tools = _tools_only(tmp_path)
+    (tools / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "python3").chmod(0o755)
+
+    done = call(bare_copy, "start", PATH=str(tools))
+
+    assert done.returncode == 5
+    assert "3.11 or newer is needed" in done.stderr
+
+
+def test_a_virtual_environment_that_cannot_be_reached_is_named(bare_copy, tmp_path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/python")
+
+    done = call(bare_copy, "start", PATH=str(_tools_only(tmp_path)))
+
+    assert done.returncode == 5
+    assert ".venv/bin/python" in done.stderr
+
+
+def _tools_only(folder: Path) -> Path:
+    """A folder for PATH with what the script needs to find itself, and no Python."""
+    tools = folder / "tools"
+    tools.mkdir()
+    for name in ("readlink", "dirname"):
+        (tools / name).symlink_to(shutil.which(name))
+    return tools
