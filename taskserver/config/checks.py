@@ -57,7 +57,7 @@ class Finding:
 
 
 def findings(settings: Settings, source: Source) -> Iterator[Finding]:
-    """Every contradiction and danger. A short lease is none: nodes send heartbeats by the lease, not by polling."""
+    """Every contradiction and danger. A short lease is none: heartbeats follow the lease, not polling."""
     yield from _file_findings(settings, source)
     yield from _server_findings(settings)
     yield from _folder_findings(settings)
