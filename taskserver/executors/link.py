@@ -124,4 +124,6 @@ def _launcher_is_dead(marker: str) -> bool:
     namespace, _, rest = marker.partition(".")
     pid = rest.partition(".")[0]
     own = launcher.marker_of(os.getpid()).partition(".")[0]
-    return namespace == own and pid.isdigit() and launcher.marker_of(int(pid)) != marker
+    if namespace != own or not pid.isdigit():
+        return False
+    return launcher.marker_of(int(pid)) != marker or not _is_alive(int(pid))  # also a zombie is dead
