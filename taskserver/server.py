@@ -29,7 +29,7 @@ from taskserver.database import (
     SchemaState,
     require_current,
     schema_state,
-    upgrade,
+    upgrade_apart,
 )
 from taskserver.dispatcher import Dispatcher, Pace, Wakeup
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, NotConfigured, TaskServerError
@@ -355,7 +355,7 @@ class Server:
         state = schema_state(database)
         new_file = state is SchemaState.EMPTY and database.file is not None
         if new_file or (state is not SchemaState.CURRENT and self._settings.auto_upgrade):
-            upgrade(database)
+            upgrade_apart(database)
         try:
             require_current(database)
         except NoDatabase:

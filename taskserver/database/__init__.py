@@ -12,7 +12,14 @@ from taskserver.database.errors import (
     NoDatabase,
     SchemaTooNew,
 )
-from taskserver.database.upgrade import SchemaState, require_current, schema_state, schema_version, upgrade
+from taskserver.database.upgrade import (
+    SchemaState,
+    require_current,
+    schema_state,
+    schema_version,
+    upgrade,
+    upgrade_apart,
+)
 
 __all__ = [
     "BRIEF",
@@ -33,4 +40,5 @@ __all__ = [
     "schema_state",
     "schema_version",
     "upgrade",
+    "upgrade_apart",
 ]

@@ -49,6 +49,10 @@ class NeedsUpgrade(TaskServerError):
     exit_code = EXIT_NEEDS_UPGRADE
 
 
+class UpgradeFailed(DatabaseUnavailable):
+    text = mark("the tables of {database} could not be made or changed: {reason}")
+
+
 class SchemaTooNew(TaskServerError):
     text = mark(
         "the database {database} has schema {found}, which this version (schema {wanted}) does not know; "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from enum import StrEnum
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from taskserver.database.engine import PATIENT, Database
-from taskserver.database.errors import NeedsUpgrade, NoDatabase, SchemaTooNew
+from taskserver.database.errors import NeedsUpgrade, NoDatabase, SchemaTooNew, UpgradeFailed
 from taskserver.database.schema import SCHEMA_VERSION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -72,6 +74,19 @@ def upgrade(database: Database) -> None:
         with database.write(connection, patience=PATIENT):
             database.dialect.lock_key(connection, "schema upgrade")
             _migrate(connection)
+
+
+def upgrade_apart(database: Database) -> None:
+    """The same in a process of its own: a daemon that made its database once need not carry alembic for ever.
+
+    The URL goes through a pipe, since it may hold a password. Raises UpgradeFailed with what went wrong.
+    """
+    url = database.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "taskserver.database"]
+    done = subprocess.run(command, input=url, text=True, capture_output=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise UpgradeFailed(database=database.label, reason=lines[-1] if lines else f"exit code {done.returncode}")
 
 
 def _migrate(connection: Connection) -> None:

@@ -1,0 +1,21 @@
+"""Makes or upgrades the schema of the database whose URL stands on standard input (see `upgrade_apart`)."""
+
+from __future__ import annotations
+
+import sys
+
+from taskserver.database.engine import Database
+from taskserver.database.upgrade import upgrade
+from taskserver.errors import TaskServerError
+
+
+def main() -> int:
+    try:
+        upgrade(Database(sys.stdin.read().strip()))
+    except TaskServerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+raise SystemExit(main())
