@@ -40,10 +40,10 @@ class CommandRun:
     """What is known of one command."""
 
     def __init__(self, run: Run, settings: CommandSettings) -> None:
-        """Raises InvalidArguments."""
+        """Raises outcomes.Refused."""
         self.run = run
         self.settings = settings
-        values = run.task.bind(run.claim.data)
+        values = outcomes.bound(run.task, run.claim)
         self.argv, configured = command_line(settings, values)
         self.environment = {**environment_for(run.claim), **configured}
         self.ended = Event()

@@ -63,13 +63,15 @@ class Commands:
         self._numbers = count()
 
     def execute(self, run: Run) -> Outcome:
-        """Start the command and wait for its end. Raises InvalidArguments."""
+        """Start the command and wait for its end. Raises outcomes.Refused for wrong arguments."""
         settings = run.task.command
         assert settings is not None  # noqa: S101
         command = CommandRun(run, settings)
         run.on_stop = lambda reason: self._ask(lambda: self._stop(command, reason))
-        self._ask(lambda: self._begin(command))
-        command.ended.wait()
+        if self._ask(lambda: self._begin(command)):
+            command.ended.wait()
+        else:
+            _abandon(command)
         return command.outcome()
 
     def launcher_pid(self) -> int | None:
@@ -80,22 +82,32 @@ class Commands:
     def close(self) -> None:
         """Kill every command and end the launcher. Waits for it."""
         with self._lock:
-            self._closing, thread = True, self._thread
-        if thread is not None:
+            if self._closing:
+                return
+            self._closing = True
             self._wake()
-            thread.join()
-
-    def _ask(self, request: Callable[[], None]) -> None:
-        """Have the thread do something."""
-        self._requests.put(request)
+        if self._thread is not None:
+            self._thread.join()
+        self._obey()  # what was asked while the thread ended
         with self._lock:
-            if self._thread is None and not self._closing:
+            self._selector.close()
+            _close_all([self._wake_read, self._wake_write])
+
+    def _ask(self, request: Callable[[], None]) -> bool:
+        """Have the thread do something. False: it is too late for that."""
+        with self._lock:
+            if self._closing:
+                return False
+            if self._thread is None:
                 self._thread = Thread(target=self._serve, name="commands", daemon=True)
                 self._thread.start()
-        self._wake()
+            self._requests.put(request)
+            self._wake()
+            return True
 
     def _wake(self) -> None:
-        with suppress(OSError):  # full: it is awake already; closed: nobody is there
+        """With the lock held, so that the pipe is still there."""
+        with suppress(BlockingIOError):  # full: it is awake already
             os.write(self._wake_write, b"x")
 
     # Below: in the thread alone.
@@ -109,8 +121,9 @@ class Commands:
                 self._turn()
             except Exception:  # the service loop of commands: one bad turn must not end it
                 log.exception("a turn of the command thread failed")
+        for command in self._running.values():
+            command.run.ask_to_stop(Reason.DRAINED)
         self._drop_launcher("the node ends")
-        self._obey()
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._seconds_to_next_timer()):
@@ -139,7 +152,7 @@ class Commands:
     def _begin(self, command: CommandRun) -> None:
         """Start the command, unless the run is to stop already."""
         if command.run.stop_reason() is not None or self._closing:
-            command.end({}, problem="the node ends")
+            _abandon(command)
             return
         ends: list[int] = []
         try:
@@ -247,6 +260,12 @@ class Commands:
                 self._selector.unregister(pipe.descriptor)
             os.close(pipe.descriptor)
             pipe.descriptor = -1
+
+
+def _abandon(command: CommandRun) -> None:
+    """End a command that never began, since it is to stop or the node ends."""
+    command.run.ask_to_stop(Reason.DRAINED)
+    command.end({}, problem="the node ends")
 
 
 def _start_message(command: CommandRun) -> dict[str, Any]:

@@ -20,10 +20,22 @@ from taskserver.executors.storable import (
     text_of,
 )
 from taskserver.jobs import Claim, Outcome, Reason
-from taskserver.tasks import Fail, InvalidArguments, InvalidTask, Retry, Stopped, Task, TimedOut
+from taskserver.tasks import Fail, InvalidArguments, Retry, Stopped, Task, TimedOut
 
 JITTER = 0.25
 LAST_FRAMES = 50
+
+
+class Refused(Exception):
+    """The stored arguments do not fit the task. Not the same as an InvalidArguments that a task itself raises."""
+
+
+def bound(task: Task, claim: Claim) -> dict[str, Any]:
+    """The arguments of the run. Raises Refused."""
+    try:
+        return task.bind(claim.data)
+    except InvalidArguments as error:
+        raise Refused(str(error)) from None
 
 
 def finished(result: object, **measured: Any) -> Outcome:
@@ -71,10 +83,8 @@ def raised(error: BaseException, stop_reason: Reason | None, task: Task, claim: 
     """The task raised `error` while it was asked to stop for `stop_reason`, if at all."""
     if isinstance(error, Stopped) and stop_reason is not None:
         return asked_to_stop(stop_reason, task, claim, **measured)
-    if isinstance(error, InvalidArguments):
-        return failed(str(error), task, claim, reason=Reason.ARGUMENTS, for_good=True, **measured)
-    if isinstance(error, InvalidTask):
-        return failed(str(error), task, claim, for_good=True, **measured)
+    if isinstance(error, Refused):
+        return failed(text_of(error), task, claim, reason=Reason.ARGUMENTS, for_good=True, **measured)
     if isinstance(error, Retry):
         message = text_of(error) or "the task asked to be run again"
         return failed(message, task, claim, after=error.after, **measured)

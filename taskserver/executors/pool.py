@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from taskserver.clock import Clock, system_clock
 from taskserver.executors import outcomes, python
 from taskserver.executors.commands import Commands
+from taskserver.executors.link import sweep
 from taskserver.executors.run import Run
 from taskserver.executors.transaction import JobTransaction
 from taskserver.jobs import Claim, Outcome, Reason, Report
@@ -130,17 +131,27 @@ class Pool:
         return max(0, self._size - len(self._submitted))
 
     def submit(self, claim: Claim) -> None:
-        """Run the claimed job, as soon as a slot is free. Every claim submitted gets its Done."""
+        """Run the claimed job, as soon as a slot is free. Every claim submitted gets its Done.
+
+        Raises RuntimeError when not a single thread can be started.
+        """
         with self._lock:
             self._submitted[claim.run_id] = claim
             self._start_threads()
+            if not self._threads:
+                del self._submitted[claim.run_id]
+                raise RuntimeError("the system has no thread for a slot")
         self._claims.put(claim)
 
     def _start_threads(self) -> None:
         """As many as there are claims, up to the pool's size. With the lock held."""
         while self._threads < min(len(self._submitted), self._size):
+            try:
+                Thread(target=self._work, name=f"slot-{self._threads + 1}", daemon=True).start()
+            except RuntimeError as error:
+                log.warning("no thread could be started for slot %d: %s", self._threads + 1, error)
+                return
             self._threads += 1
-            Thread(target=self._work, name=f"slot-{self._threads}", daemon=True).start()
 
     def running(self) -> list[RunningJob]:
         """The claims that are not done, also those whose thread is about to begin."""
@@ -193,6 +204,9 @@ class Pool:
 
     def claims_lost(self, run_ids: Iterable[int]) -> None:
         """Other nodes have these jobs: commands are killed at once, tasks asked to stop, nothing is kept."""
+        run_ids = list(run_ids)
+        for run_id in run_ids:
+            self.stop(run_id, Reason.LOST)
         for run in self._runs(run_ids):
             run.claim_lost()
 
@@ -203,6 +217,13 @@ class Pool:
             slots = list(self._slots.values())
         ahead = [slot.timeout_passed(now, self._grace) for slot in slots]
         return min((max(0.0, moment - now) for moment in ahead if moment is not None), default=None)
+
+    def sweep(self) -> int:
+        """Kill what commands of killed nodes have left running; returns how many processes that were.
+
+        Before the first command this is done in any case; a node does it at its start as well.
+        """
+        return sweep()
 
     def close(self) -> None:
         """Take nothing more and kill every command. Tasks that still run are left to the end of the process."""

@@ -97,7 +97,9 @@ def _roll_back(run: Run) -> None:
 def _call(run: Run) -> Any:
     function = run.task.function
     assert function is not None  # noqa: S101
-    arguments = run.task.bind(run.claim.data)
+    if run.stop_reason() is not None:
+        raise Stopped
+    arguments = outcomes.bound(run.task, run.claim)
     before = [Context(run.claim, run)] if run.task.takes_context else []
     result = function(*before, **arguments)
     return _run_coroutine(run, result) if inspect.iscoroutine(result) else result

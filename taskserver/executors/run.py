@@ -53,7 +53,7 @@ class Run:
         limit = task.command.output_limit if task.command is not None else OUTPUT_BYTES
         self.output = Output(limit, clock=clock)
         self.own_transaction = RunTransaction(begin)
-        self.on_stop: Callable[[Reason], None] = _nothing
+        self.on_stop: Callable[[Reason], object] = _nothing
         """Called, from any thread, for each new reason to stop."""
         self._on_urgent = on_urgent
         self._lock = Lock()

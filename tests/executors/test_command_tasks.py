@@ -224,6 +224,33 @@ def test_close_kills_commands_and_the_launcher(bench):
     bench.pool.close()
 
     assert marked(mark) == [] and not is_alive(launcher)
+    assert bench.done().outcome.reason is Reason.DRAINED
+
+
+def test_a_command_submitted_while_the_pool_closes_is_released(bench):
+    bench.offer_command("/bin/true")
+    bench.pool.commands.close()
+
+    outcome = bench.run()
+
+    assert (outcome.job_status, outcome.reason) == (Status.WAITING, Reason.DRAINED)
+
+
+def test_a_command_that_is_to_stop_before_it_begins_never_begins(bench, tmp_path):
+    sh(bench, "read line < $1", "{fifo}", cwd=tmp_path)
+    sh_touch = "touch began"
+    bench.offer_command("/bin/sh", "-c", sh_touch, name="next", cwd=tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    bench.pool.resize(1)
+    bench.submit(data={"fifo": str(tmp_path / "fifo")})
+    claim = bench.submit("next")
+
+    bench.pool.stop(claim.run_id, Reason.STOPPED)
+    (tmp_path / "fifo").write_text("go on\n")
+
+    bench.done()
+    assert bench.done().outcome.job_status is Status.STOPPED
+    assert not (tmp_path / "began").exists()
 
 
 def test_a_command_holds_no_descriptor_of_the_daemon(bench, tmp_path):

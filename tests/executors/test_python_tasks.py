@@ -118,6 +118,15 @@ def test_wrong_arguments_fail_without_retry(bench):
     assert bench.run(data=[1]).reason is Reason.ARGUMENTS
 
 
+def test_wrong_arguments_that_a_task_itself_meets_are_an_ordinary_error(bench):
+    bench.offer(lambda: bench.pool.registry.get("other").validate({"m": 1}), max_attempts=2)
+    bench.offer(lambda n: n, name="other")
+
+    outcome = bench.run()
+
+    assert (outcome.job_status, outcome.reason) == (Status.WAITING, Reason.ERROR)
+
+
 def test_a_task_that_this_node_lacks_is_released(bench):
     assert bench.run("nobody.knows").job_status is Status.WAITING
 
@@ -163,7 +172,7 @@ def test_a_task_may_ask_for_a_retry_or_fail_for_good(bench):
         (Reason.TIMEOUT, RunStatus.FAILED, Status.FAILED),
     ],
 )
-@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("kind", ["sync", "async", "async progress"])
 def test_a_stop_arrives_and_its_reason_decides(bench, reason, run_status, job_status, kind):
     began = threading.Event()
 
@@ -177,7 +186,10 @@ def test_a_stop_arrives_and_its_reason_decides(bench, reason, run_status, job_st
         began.set()
         await asyncio.sleep(1000)
 
-    bench.offer(sync if kind == "sync" else asynchronous, timeout=1000)
+    async def telling(ctx):
+        sync(ctx)
+
+    bench.offer({"sync": sync, "async": asynchronous}.get(kind, telling), timeout=1000)
     claim = bench.submit()
     assert began.wait(5)
 
@@ -190,7 +202,7 @@ def test_a_stop_arrives_and_its_reason_decides(bench, reason, run_status, job_st
 def test_a_stop_before_the_run_begins_is_not_lost(bench):
     slots_free = threading.Event()
     bench.offer(lambda: slots_free.wait(10), name="busy")
-    bench.offer(lambda ctx: ctx.check_stop())
+    bench.offer(lambda: "it ran all the same")
     for _ in range(4):
         bench.submit("busy")
     claim = bench.submit()
