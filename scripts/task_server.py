@@ -17,7 +17,7 @@
 PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 export PATH
 
-# not_installed REASON [ARGUMENT ...]: the exit code that LSB has for the action named by the arguments
+# not_installed REASON [ARGUMENT ...]: ends with the code that LSB has for the action named by the arguments
 not_installed() {
     echo "task_server: $1" >&2
     shift
@@ -34,6 +34,15 @@ not_installed() {
     exit 5
 }
 
+# bars_the_way FILE: whether a folder on the way to it is closed to this user
+bars_the_way() {
+    place=$(readlink -m -- "$1") || return 1
+    while [ ! -d "$place" ]; do
+        place=$(dirname -- "$place")
+    done
+    [ ! -x "$place" ]
+}
+
 is_suitable() {
     "$1" -c "import sys; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1
 }
@@ -45,6 +54,11 @@ esac
 script=$(readlink -f -- "$script") || not_installed "this script cannot find itself" "$@"
 installation=$(dirname -- "$(dirname -- "$script")")
 
+if [ -L "$installation/.venv/bin/python" ] && bars_the_way "$installation/.venv/bin/python"; then
+    echo "task_server: this user cannot reach $(readlink -m -- "$installation/.venv/bin/python")" >&2
+    exit 4
+fi
+
 python=
 for candidate in "$installation/.venv/bin/python" python3 python3.14 python3.13 python3.12 python3.11; do
     found=$(command -v "$candidate" 2>/dev/null) || continue
@@ -54,9 +68,6 @@ for candidate in "$installation/.venv/bin/python" python3 python3.14 python3.13 
     fi
 done
 if [ -z "$python" ]; then
-    if [ -L "$installation/.venv/bin/python" ]; then
-        not_installed "neither $installation/.venv/bin/python nor a python3 of 3.11 or newer can be executed here" "$@"
-    fi
     not_installed "Python 3.11 or newer is needed; install python3, then run $installation/scripts/quickstart" "$@"
 fi
 exec "$python" "$script" "$@"

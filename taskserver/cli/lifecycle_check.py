@@ -24,7 +24,7 @@ from taskserver.texts import translate
 
 if TYPE_CHECKING:
     from taskserver.config import CommandSettings, Settings
-    from taskserver.daemon.identity import Identity
+    from taskserver.daemon.probe import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Finding:
 
 def check(session: Session) -> int:
     """Print every finding; the exit code of the gravest kind: configuration, then schema, then the rest."""
-    findings = list(_findings(session))
+    findings = _without_echoes(list(_findings(session)))
     codes = {finding.code for finding in findings}
     code = next(
         (grave for grave in (EXIT_NOT_CONFIGURED, EXIT_NEEDS_UPGRADE, EXIT_ERROR) if grave in codes),
@@ -61,6 +61,12 @@ def check(session: Session) -> int:
     return code
 
 
+def _without_echoes(findings: list[Finding]) -> list[Finding]:
+    """Without warnings of the configuration about what was found at fault itself."""
+    at_fault = tuple(f"{finding.area}: " for finding in findings if finding.code != EXIT_OK)
+    return [finding for finding in findings if finding.code != EXIT_OK or not finding.text.startswith(at_fault)]
+
+
 def _document(finding: Finding) -> dict[str, str]:
     return {"area": finding.area, "text": finding.text}
 
@@ -79,14 +85,17 @@ def _findings(session: Session) -> Iterator[Finding]:
     except TaskServerError as error:
         yield Finding("user", error.message(), error.exit_code)
         return
-    yield from _as_the_daemon(session, settings, who)
+    answer = probe.ask(who, probe.question(settings, session.config_file()), installation=session.installation)
+    yield from _as_the_daemon(settings, answer)
+    if not answer.reached:
+        return  # as that user nothing more could be imported
     identity.become(who)
     for name, command in settings.tasks.items():
         yield from _command(name, command)
     yield from _database(settings)
 
 
-def _as_the_daemon(session: Session, settings: Settings, who: Identity) -> Iterator[Finding]:
+def _as_the_daemon(settings: Settings, answer: Answer) -> Iterator[Finding]:
     """Folders, imports and task modules, in a process of its own. A folder yet to be made is no fault."""
     if not settings.users_dir.exists():
         yield Finding(
@@ -94,9 +103,8 @@ def _as_the_daemon(session: Session, settings: Settings, who: Identity) -> Itera
             translate("{path} does not exist yet; start makes it", path=settings.users_dir),
             EXIT_OK,
         )
-    answer = probe.ask(who, probe.question(settings, session.config_file()), installation=session.installation)
     for fault in answer.faults:
-        yield Finding("daemon", fault, EXIT_ERROR)
+        yield Finding("daemon", fault, EXIT_NOT_CONFIGURED)
     for warning in answer.warnings:
         yield Finding("daemon", warning, EXIT_OK)
 

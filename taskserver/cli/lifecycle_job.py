@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from taskserver.cli.output import note
+from taskserver.cli.output import note, printable, status_word
 from taskserver.cli.session import Session
 from taskserver.daemon import control
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK
-from taskserver.jobs import ENDED, JobType, Status
+from taskserver.jobs import ENDED, Status
 from taskserver.texts import translate
 
 if TYPE_CHECKING:
@@ -23,27 +23,37 @@ _LOOK_AGAIN_SECONDS = 0.2
 def have_run(session: Session, job_id: int) -> int:
     """Start the job by hand, in the daemon, and wait until it has ended. A cron entry queues a job first."""
     store, socket = session.store, session.settings.users_dir / control.NAME
-    job = store.jobs.get(job_id)
-    if job.get("type") == JobType.INTERVAL:
-        job_id = store.entries.run(job_id)
-    elif job["status"] not in (Status.RUNNING, Status.STOPPING):
-        store.jobs.start(job_id)
+    job_id = _started(store, job_id)
     control.wake(socket)
     job = _ended(store, job_id)
-    status = Status(job["status"])
-    note(
-        translate(
-            "job {id}: {status} {result}", id=job_id, status=status.value, result=job.get("result") or ""
-        ).strip()
-    )
+    told = f"{status_word(job['status'])} {job['result'] or ''}".strip()
+    note(translate("job {id}: {told}", id=job_id, told=printable(told)))
     if job.get("error"):
-        note(str(job["error"]))
-    return EXIT_CODES[status]
+        note(printable(job["error"]))
+    return EXIT_CODES.get(job["status"], EXIT_JOB_FAILED)
+
+
+def _started(store: Store, job_id: int) -> int:
+    """The job that runs from now on: the one named, or one of the cron entry named."""
+    from taskserver.store.errors import EntryNotFound, JobNotFound
+
+    try:
+        job = store.jobs.get(job_id)
+    except JobNotFound:
+        try:
+            return store.entries.run(job_id)
+        except EntryNotFound:
+            raise JobNotFound(job_id=job_id) from None
+    if job["gone"]:
+        raise JobNotFound(job_id=job_id)
+    if job["status"] not in (Status.RUNNING, Status.STOPPING):
+        store.jobs.start(job_id)
+    return job_id
 
 
 def _ended(store: Store, job_id: int) -> dict[str, Any]:
     while True:
         job = store.jobs.get(job_id)
-        if job["status"] in ENDED and not job.get("ready"):
+        if job["gone"] or job["status"] in ENDED:
             return job
         time.sleep(_LOOK_AGAIN_SECONDS)

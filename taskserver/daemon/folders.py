@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from taskserver.daemon.identity import Identity
-from taskserver.errors import NotConfigured
+from taskserver.errors import NotAllowed, NotConfigured
 from taskserver.texts import mark, translate
 
 FOLDER_MODE = 0o750
@@ -21,6 +21,10 @@ FILE_MODE = 0o640
 
 class FolderRefused(NotConfigured):
     text = mark("the folder {path} ({key}) cannot be used: {reason}")
+
+
+class FolderForbidden(NotAllowed):
+    text = mark("the folder {path} ({key}) cannot be used by this user: {reason}")
 
 
 class LogRefused(NotConfigured):
@@ -47,6 +51,8 @@ def prepare_folder(identity: Identity, path: Path, *, key: str, shared: bool = F
         _refuse_planted_links(path, key)
         _make_folder(identity, path)
         status = path.stat()
+    except PermissionError as error:
+        raise FolderForbidden(path=path, key=key, reason=error.strerror) from None
     except OSError as error:
         raise FolderRefused(path=path, key=key, reason=error.strerror) from None
     if not stat.S_ISDIR(status.st_mode):
@@ -91,6 +97,9 @@ def _is_unused(descriptor: int) -> bool:
 
 def _require_own(identity: Identity, path: Path, status: os.stat_result, key: str) -> None:
     if status.st_uid != identity.uid:
+        if os.geteuid() != 0:
+            reason = translate("it belongs to the user with the number {uid}", uid=status.st_uid)
+            raise FolderForbidden(path=path, key=key, reason=reason)
         hint = translate(
             "it belongs to the user with the number {uid}; `chown -R {name} {path}` hands it to {name}",
             uid=status.st_uid,

@@ -51,6 +51,8 @@ class Answer:
 
     faults: list[str]
     warnings: list[str]
+    reached: bool = True
+    """Whether the identity could run the probe at all."""
 
 
 def question(settings: Settings, config_file: Path | None) -> Question:
@@ -97,7 +99,7 @@ def ask(identity: Identity, asked: Question, *, installation: Path) -> Answer:
         text = translate("importing the tasks took more than {seconds} s", seconds=TIMEOUT_SECONDS)
         return Answer([text], [])
     except OSError as error:
-        return Answer(_unreachable(identity, (installation, interpreter)) or [str(error)], [])
+        return Answer(_unreachable(identity, (installation, interpreter)) or [str(error)], [], reached=False)
     return _answer(identity, done, (installation, interpreter, Path(__file__)))
 
 
@@ -108,7 +110,7 @@ def _answer(identity: Identity, done: subprocess.CompletedProcess[str], places: 
     except (IndexError, TypeError, ValueError):
         barred = _unreachable(identity, places)
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        return Answer([*barred, *last], [])
+        return Answer([*barred, *last], [], reached=False)
 
 
 def _unreachable(identity: Identity, places: Iterable[Path]) -> list[str]:

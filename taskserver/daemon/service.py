@@ -24,7 +24,7 @@ class Service(Protocol):
     """Why the service ended by itself; None while it runs and after a stop that was asked for."""
 
     def start(self, waiting: Callable[[str], None]) -> None:
-        """Return when work is taken. While the database is not there, call `waiting` with a sentence and go on.
+        """Return when work is taken. While the database is not there, log it, tell `waiting` and try again.
 
         Raises TaskServerError for what waiting does not mend. After `abandon` it returns or raises soon.
         """

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 ABANDON_SECONDS = 10.0
 """How long a service may take to end after it was told to end at once."""
 
-NEEDS_RESTART = ("run_as", "allow_root", "users_dir")
-"""Settings that the daemon itself has used up at its start."""
-
 
 @dataclass
 class Supervised:
@@ -142,7 +139,6 @@ class Supervisor:
                 self._waiting_since = time.monotonic()
                 self._daemon.pidfile.note(state=WAITING)
             self._daemon.listener.waiting(text)
-            self._log.warning("%s", text)
 
     def _take_start(self) -> None:
         """starting -> running; or the patience of whoever waits for it is at its end."""
@@ -208,9 +204,8 @@ class Supervisor:
         self._daemon.notifier.ready()
 
     def _apply(self, settings: Settings) -> list[str]:
+        restart = sorted(self._service.reload(settings))
         self._daemon.logs.reopen(settings)
-        own = [key for key in NEEDS_RESTART if getattr(settings, key, None) != getattr(self._settings, key, None)]
-        restart = sorted({*own, *self._service.reload(settings)})
         self._settings = settings
         self._daemon.pidfile.note(drain=f"{settings.drain_timeout.total_seconds():g}")
         return restart

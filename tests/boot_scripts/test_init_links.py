@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -139,14 +141,47 @@ def test_a_python_that_is_too_old_is_passed_over(bare_copy, tmp_path):
     assert "3.11 or newer is needed" in done.stderr
 
 
-def test_a_virtual_environment_that_cannot_be_reached_is_named(bare_copy, tmp_path):
+def test_a_virtual_environment_whose_python_is_gone_is_not_installed(bare_copy, tmp_path):
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/python")
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/at/all/python")
 
     done = call(bare_copy, "start", PATH=str(_tools_only(tmp_path)))
 
     assert done.returncode == 5
-    assert ".venv/bin/python" in done.stderr
+    assert "quickstart" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can try it as another user")
+def test_a_virtual_environment_out_of_reach_is_not_allowed(open_to_all, tmp_path):
+    closed = open_to_all / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "python").symlink_to("/usr/bin/python3")
+    (open_to_all / ".venv" / "bin").mkdir(parents=True)
+    (open_to_all / ".venv" / "bin" / "python").symlink_to(closed / "python")
+    (open_to_all / "scripts").mkdir()
+    script = Path(shutil.copy(SCRIPT, open_to_all / "scripts"))
+
+    done = subprocess.run(
+        [str(script), "start"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        user="nobody",
+        extra_groups=[],
+        check=False,
+    )
+
+    assert done.returncode == 4
+    assert str(closed) in done.stderr
+
+
+@pytest.fixture
+def open_to_all():
+    """A folder that every user can pass; pytest's own are closed."""
+    folder = Path(tempfile.mkdtemp(prefix="taskserver-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def _tools_only(folder: Path) -> Path:

@@ -75,12 +75,12 @@ def test_a_service_that_breaks_gives_its_exit_code(daemon):
 
 def test_a_reload_applies_the_settings_and_names_what_needs_a_restart(daemon):
     daemon.start()
-    daemon.configure(max_parallel=9, mode="busy", run_as="somebody")
+    daemon.configure(max_parallel=9, mode="busy")
 
     os.kill(daemon.pid, signal.SIGHUP)
 
     reloaded = eventually(lambda: (found := daemon.status()["reload"])["count"] and found)
-    assert reloaded == {"count": 1, "faults": [], "restart": ["mode", "run_as"]}
+    assert reloaded == {"count": 1, "faults": [], "restart": ["mode"]}
     assert "reload 9" in daemon.events()
 
 

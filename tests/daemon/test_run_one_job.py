@@ -1,0 +1,56 @@
+"""`--run-job=ID start`, with and without a daemon, through the control program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from real_daemon import SCRIPT
+
+
+@pytest.fixture
+def control(tmp_path):
+    """The control program on an installation of its own, whose daemon is stopped at the end."""
+    config = tmp_path / "x.toml"
+    config.write_text(
+        f"[task_server]\nusers_dir = '{tmp_path}/users'\nallow_root = true\n"
+        "[tasks.fails]\ncommand = ['/bin/false']\n[tasks.works]\ncommand = ['/bin/echo', 'done']\n"
+    )
+
+    def control(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(SCRIPT), "-c", str(config), *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    yield control
+    control("stop", "--now")
+
+
+def a_job(control, task: str, *options: str) -> str:
+    return str(json.loads(control("job", "add", task, "--json", *options).stdout)["id"])
+
+
+def test_without_a_daemon_it_runs_here(control):
+    assert control("start").returncode == 0
+    control("autostart", "off")
+    works, fails = a_job(control, "works"), a_job(control, "fails")
+    assert control("stop").returncode == 0
+
+    codes = [control(f"--run-job={job}", "start").returncode for job in (works, fails, "4711")]
+
+    assert codes == [0, 150, 153]
+    assert control("status").returncode == 3
+
+
+def test_a_daemon_is_asked_to_do_it_even_if_nothing_starts_by_itself(control):
+    assert control("start").returncode == 0
+    control("autostart", "off")
+    works, fails = a_job(control, "works"), a_job(control, "fails")
+
+    done, failed = control(f"--run-job={works}", "start"), control(f"--run-job={fails}", "-f", "start")
+    missing = control("--run-job=4711", "start")
+
+    assert (done.returncode, failed.returncode, missing.returncode) == (0, 150, 153)
+    assert "finished done" in done.stderr
+    assert control("status").returncode == 0
