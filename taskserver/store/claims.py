@@ -23,12 +23,19 @@ from taskserver.store.occurrences import lane, split_lane
 FILING_BATCH = 1000
 
 _LANES = """
-WITH RECURSIVE lanes(lane) AS (
-  SELECT min(lane) FROM jobs WHERE ready = :ready
+WITH RECURSIVE lanes(ready, lane) AS (
+  SELECT 1, (SELECT min(lane) FROM jobs WHERE ready = 1)
   UNION ALL
-  SELECT (SELECT min(j.lane) FROM jobs j WHERE j.ready = :ready AND j.lane > lanes.lane)
+  SELECT 1, (SELECT min(j.lane) FROM jobs j WHERE j.ready = 1 AND j.lane > lanes.lane)
   FROM lanes WHERE lanes.lane IS NOT NULL
-) SELECT lane FROM lanes WHERE lane IS NOT NULL
+), by_hand(ready, lane) AS (
+  SELECT 2, (SELECT min(lane) FROM jobs WHERE ready = 2)
+  UNION ALL
+  SELECT 2, (SELECT min(j.lane) FROM jobs j WHERE j.ready = 2 AND j.lane > by_hand.lane)
+  FROM by_hand WHERE by_hand.lane IS NOT NULL
+)
+SELECT ready, lane FROM lanes WHERE lane IS NOT NULL
+UNION ALL SELECT ready, lane FROM by_hand WHERE lane IS NOT NULL
 """
 
 # The bound counts clients that may run (with a login) and stands inside the recursion: outside it, a client
@@ -128,7 +135,6 @@ class Claims:
         self._database = database
         self._cursor = 0
         statement = database.statement
-        self._lanes = statement(_LANES)
         self._clients = statement(_CLIENTS)
         self._head = statement(_HEAD)
         self._heads = statement(_HEADS_LATERAL.format(skip_locked=database.dialect.skip_locked))
@@ -143,11 +149,12 @@ class Claims:
         """Claims up to `capacity.free` jobs for the node, by hand started ones first."""
         taken = Taken()
         limits = _Limits(self._database, connection, capacity)
+        found = [(row[0], row[1]) for row in connection.exec_driver_sql(_LANES)]
         for ready in (Ready.BY_HAND, Ready.QUEUED):
             free = capacity.free - len(taken.claims)
             if free <= 0 or (ready == Ready.QUEUED and not capacity.autostart):
                 break
-            lanes = self._lanes_for(connection, ready, capacity, limits)
+            lanes = self._lanes_for([name for level, name in found if level == ready], capacity, limits)
             if not lanes:
                 continue
             chosen, clients = self._choose(connection, ready, lanes, free, capacity, limits, taken)
@@ -159,7 +166,9 @@ class Claims:
     def take_one(self, connection: Connection, job_id: int, capacity: Capacity, now: datetime) -> Claim | None:
         """Claims this waiting job, whatever else would come first; None when it does not wait or has no login."""
         connection.exec_driver_sql(
-            self._database.statement("UPDATE jobs SET ready = 2, active = (1 = 1) WHERE id = :id AND status = 'waiting'"),
+            self._database.statement(
+                "UPDATE jobs SET ready = 2, active = (1 = 1) WHERE id = :id AND status = 'waiting'"
+            ),
             {"id": job_id},
         )
         row = connection.exec_driver_sql(
@@ -180,8 +189,8 @@ class Claims:
         names = _client_names(connection, {row.client_id for row in rows})
         return [_claim(row, names[row.client_id], read_instant(row.started_at)) for row in rows]
 
-    def _lanes_for(self, connection: Connection, ready: int, capacity: Capacity, limits: _Limits) -> list[str]:
-        found = [row[0] for row in connection.exec_driver_sql(self._lanes, {"ready": ready})]
+    @staticmethod
+    def _lanes_for(found: list[str], capacity: Capacity, limits: _Limits) -> list[str]:
         mine = []
         for name in found:
             task, node_id = split_lane(name)

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import DBAPIError
 
 from taskserver.database import BRIEF, PATIENT, Database, Patience
-from taskserver.database.schema import jobs, nodes, settings
+from taskserver.database.schema import jobs, nodes
 from taskserver.database.types import read_instant
-from taskserver.jobs import Claim, Outcome, Ready, Reason, Report
+from taskserver.jobs import Claim, Outcome, Reason, Report
 from taskserver.store.claims import Capacity, Claims
 from taskserver.store.occurrences import BATCH, Occurrences
 from taskserver.store.outcomes import Ending, Outcomes
@@ -27,6 +27,48 @@ log = logging.getLogger("taskserver.store")
 
 COUNTED = 10_000
 """Waiting jobs are counted up to here; status shows more as 10000+."""
+
+
+# One look decides which of the other steps have anything to do; each part is one probe of a partial index.
+_JOB = "FROM jobs WHERE ready IS NULL AND status = 'waiting' AND type = 'once' AND active"
+_ENTRY = "FROM jobs WHERE type = 'interval' AND active"
+_LOOK = f"""
+SELECT (SELECT value FROM settings WHERE name = 'autostart'),
+  (SELECT next_run_at {_ENTRY} AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT 1),
+  EXISTS (SELECT 1 {_ENTRY} AND next_run_at IS NULL),
+  (SELECT next_run_at {_JOB} AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT 1),
+  EXISTS (SELECT 1 {_JOB} AND next_run_at IS NULL)
+"""
+
+_PROMOTE = f"""
+UPDATE jobs SET ready = 1
+WHERE id IN (SELECT id {_JOB} AND (next_run_at IS NULL OR next_run_at <= :now) LIMIT :most)
+"""
+
+_REQUESTS = """
+SELECT claim, kill_requested_at IS NOT NULL FROM jobs WHERE status = 'stopping' AND claimed_by = :node
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What `_LOOK` found: the next instants, and whether there are any that were left out by a plain INSERT."""
+
+    autostart: bool
+    entry_at: datetime | None
+    entry_without: bool
+    job_at: datetime | None
+    job_without: bool
+
+    def entry_is_due(self, now: datetime) -> bool:
+        return self.entry_without or (self.entry_at is not None and self.entry_at <= now)
+
+    def job_is_due(self, now: datetime) -> bool:
+        return self.job_without or (self.job_at is not None and self.job_at <= now)
+
+    def next_due(self, now: datetime) -> timedelta | None:
+        instants = [instant for instant in (self.entry_at, self.job_at) if instant is not None]
+        return max(min(instants) - now, timedelta(0)) if instants else None
 
 
 @dataclass(slots=True)
@@ -69,6 +111,8 @@ class Dispatch:
         self._occurrences = Occurrences(database, default_zone)
         self._connection: Connection | None = None
         self._seen_version: int | None = None
+        self._promote = database.statement(_PROMOTE)
+        self._requests = database.statement(_REQUESTS)
 
     def open(self) -> Connection:
         """The lasting connection; made anew after a failure. Raises DatabaseUnavailable."""
@@ -175,63 +219,36 @@ class Dispatch:
 
     def _advance(self, connection: Connection, work: Work, capacity: Capacity, turn: Turn) -> None:
         now = self._database.now()
-        queued = self._occurrences.queue_due(connection, now)
-        if queued or any(claim.cron_entry_id for claim, _ in work.endings) or work.count:
+        seen = self._look(connection)
+        queued = self._occurrences.queue_due(connection, now) if seen.entry_is_due(now) else 0
+        if queued or work.count or any(claim.cron_entry_id for claim, _ in work.endings):
             self._occurrences.release_held(connection)
-        promoted = self._promote(connection, now)
-        turn.autostart = capacity.autostart = self._autostart(connection)
+        promoted = self._promote_due(connection, now) if seen.job_is_due(now) else 0
+        turn.autostart = capacity.autostart = seen.autostart
         if capacity.free > 0:
             taken = self._claims.take(connection, capacity, now)
             turn.claims, turn.contended = taken.claims, taken.contended
             turn.again = taken.filed > 0
         turn.again = turn.again or BATCH in (queued, promoted)
         self._look_for_requests(connection, capacity.node, turn)
-        turn.next_due = self._next_due(connection, now)
+        turn.next_due = (self._look(connection) if queued or promoted else seen).next_due(now)
         if work.heartbeat:
             connection.execute(update(nodes).where(nodes.c.id == capacity.node).values(heartbeat_at=now))
         if work.count:
             turn.waiting = self._count_waiting(connection)
 
-    def _promote(self, connection: Connection, now: datetime) -> int:
-        """Flags waiting jobs whose time has come. An index makes it one probe when there is none."""
-        due = (
-            select(jobs.c.id)
-            .where(
-                jobs.c.ready.is_(None),
-                jobs.c.status == "waiting",
-                jobs.c.type == "once",
-                jobs.c.active,
-                or_(jobs.c.next_run_at.is_(None), jobs.c.next_run_at <= now),
-            )
-            .limit(BATCH)
-        )
-        return connection.execute(
-            update(jobs).where(jobs.c.id.in_(due.scalar_subquery())).values(ready=Ready.QUEUED)
-        ).rowcount
+    def _look(self, connection: Connection) -> _Seen:
+        row = connection.exec_driver_sql(_LOOK).one()
+        return _Seen(row[0] != "off", read_instant(row[1]), bool(row[2]), read_instant(row[3]), bool(row[4]))
 
-    @staticmethod
-    def _autostart(connection: Connection) -> bool:
-        return connection.execute(select(settings.c.value).where(settings.c.name == "autostart")).scalar() != "off"
+    def _promote_due(self, connection: Connection, now: datetime) -> int:
+        """Flags waiting jobs whose time has come."""
+        parameters = {"now": self._database.instant(now), "most": BATCH}
+        return connection.exec_driver_sql(self._promote, parameters).rowcount
 
-    @staticmethod
-    def _look_for_requests(connection: Connection, node: int, turn: Turn) -> None:
-        rows = connection.execute(
-            select(jobs.c.claim, jobs.c.kill_requested_at).where(
-                jobs.c.claim.is_not(None), jobs.c.claimed_by == node, jobs.c.status == "stopping"
-            )
-        )
-        for row in rows:
-            (turn.kills if row.kill_requested_at is not None else turn.stops).add(row.claim)
-
-    @staticmethod
-    def _next_due(connection: Connection, now: datetime) -> timedelta | None:
-        job = select(func.min(jobs.c.next_run_at)).where(
-            jobs.c.ready.is_(None), jobs.c.status == "waiting", jobs.c.type == "once", jobs.c.active
-        )
-        entry = select(func.min(jobs.c.next_run_at)).where(jobs.c.type == "interval", jobs.c.active)
-        found = connection.execute(select(job.scalar_subquery(), entry.scalar_subquery())).one()
-        instants = [instant for value in found if (instant := read_instant(value))]
-        return max(min(instants) - now, timedelta(0)) if instants else None
+    def _look_for_requests(self, connection: Connection, node: int, turn: Turn) -> None:
+        for claim, killed in connection.exec_driver_sql(self._requests, {"node": node}):
+            (turn.kills if killed else turn.stops).add(claim)
 
     @staticmethod
     def _count_waiting(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from taskserver.database import Database
 from taskserver.database.schema import jobs, runs
@@ -56,6 +56,9 @@ _CHECKPOINT = """
 UPDATE jobs SET checkpoint = {json} WHERE id = :job_id AND claim = :run_id
 """
 
+# Deleting a running job asked it to stop; once it has ended, it goes.
+_DELETE_AS_REQUESTED = "DELETE FROM jobs WHERE delete_requested_at IS NOT NULL AND claim IS NULL"
+
 # A report is sent again after a commit whose fate is unknown.
 _OUTPUT = """
 INSERT INTO run_output (run_id, seq, at, stream, text) VALUES (:run_id, :seq, :at, :stream, :text)
@@ -88,7 +91,7 @@ class Outcomes:
         inserted = connection.exec_driver_sql(self._insert_run, rows).rowcount
         connection.exec_driver_sql(self._update_job, rows)
         run_ids = {claim.run_id for claim, _ in endings}
-        self._delete_as_requested(connection, [claim.job_id for claim, _ in endings])
+        connection.exec_driver_sql(_DELETE_AS_REQUESTED)
         if inserted == len(rows):
             return run_ids
         recorded = connection.execute(
@@ -144,15 +147,6 @@ class Outcomes:
             )
         )
         return {row.claim for row in rows}
-
-    @staticmethod
-    def _delete_as_requested(connection: Connection, job_ids: Sequence[int]) -> None:
-        """Deleting a running job asked it to stop; now that it has ended, it goes."""
-        connection.execute(
-            delete(jobs).where(
-                jobs.c.id.in_(job_ids), jobs.c.delete_requested_at.is_not(None), jobs.c.claim.is_(None)
-            )
-        )
 
     def _row(self, claim: Claim, outcome: Outcome, node_id: str, now: datetime) -> dict[str, Any]:
         return {
