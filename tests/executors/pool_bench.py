@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -60,6 +61,28 @@ def marked(mark: str) -> list[int]:
     """The living processes, this one apart, that carry MARK=`mark` in their environment."""
     found = [pid for pid in processes() if pid != os.getpid() and environment_of(pid).get("MARK") == mark]
     return [pid for pid in found if is_alive(pid)]
+
+
+def sleepers(mark: str) -> list[int]:
+    """Those of the marked processes that are `sleep 1000`: the leaves of FAMILY, which come and do not go."""
+    return [pid for pid in marked(mark) if _command_line(pid) == b"sleep\x001000\x00"]
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+FAMILY = """
+sleep 1000 &
+(sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000; true' &) &
+setsid setsid sleep 1000 &
+echo $$
+"""
+"""Leaves five sleepers: a child, orphans in the session of the command, and some in sessions of their own."""
+FAMILY_SIZE = 5
 
 
 class Transaction:

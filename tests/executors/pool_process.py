@@ -8,20 +8,12 @@ from __future__ import annotations
 import sys
 import threading
 
-from pool_bench import Bench, eventually
-
-FAMILY = """
-sleep 1000 &
-(sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' &) &
-setsid setsid sleep 1000 &
-echo $$
-wait
-"""
+from pool_bench import FAMILY, Bench, eventually
 
 
 def main(mark: str) -> None:
     bench = Bench(2)
-    bench.offer_command("/bin/sh", "-c", FAMILY, env={"MARK": mark})
+    bench.offer_command("/bin/sh", "-c", FAMILY + "wait", env={"MARK": mark})
     bench.submit()
     eventually(lambda: bench.texts("stdout"))
     print(bench.pool.commands.launcher_pid(), flush=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pool_bench import eventually, is_alive, marked
+from pool_bench import FAMILY, FAMILY_SIZE, eventually, is_alive, marked, sleepers
 
 from taskserver.executors.launcher import environment_of
 from taskserver.executors.lines import Lines, split_progress
@@ -169,21 +169,13 @@ def test_a_command_killed_from_outside_names_the_signal(bench):
     assert outcome.job_status is Status.WAITING
 
 
-LEAVES_A_FAMILY = """
-sleep 1000 &
-(sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000' &) &
-setsid setsid sleep 1000 &
-echo $$
-"""
-
-
 def a_family(bench, mark: str, then: str):
     """A command with children, grandchildren and escaped sessions, all of them running. Returns its pid."""
-    sh(bench, LEAVES_A_FAMILY + then, env={"MARK": mark})
+    sh(bench, FAMILY + then, env={"MARK": mark})
     claim = bench.submit()
     (pid,) = eventually(lambda: bench.texts("stdout"))
-    expected = 7 if "wait" in then else 0
-    eventually(lambda: len(marked(mark)) >= expected)
+    if then == "wait":
+        eventually(lambda: len(sleepers(mark)) == FAMILY_SIZE)
     return claim, int(pid)
 
 
@@ -281,19 +273,20 @@ def test_signals_are_as_a_program_expects_them(bench):
 def test_a_flood_disturbs_no_other_command_and_is_bounded(bench):
     bench.offer_command("/usr/bin/yes", "a line of the flood", name="flood", output_limit=100_000)
     bench.offer_command("/bin/echo", "fine")
+    started = time.monotonic()
     flood = bench.submit("flood")
     eventually(lambda: bench.texts("stdout"))
 
-    before, busy = time.monotonic(), time.process_time()
+    before = time.monotonic()
     assert [bench.run().result for _ in range(10)] == ["fine"] * 10
     assert time.monotonic() - before < 5
-    assert time.process_time() - busy < 2
 
     bench.pool.kill(flood.run_id)
     bench.done()
+    (left_out,) = [int(line.text.split()[1]) for line in bench.lines() if line.stream == "server"]
+    assert left_out < (2 + 12 * (time.monotonic() - started)) * 1024 * 1024
     kept = [line for line in bench.lines() if line.text.startswith("a line")]
     assert 50_000 < sum(len(line.text) for line in kept) < 100_000
-    assert any("left out" in line.text for line in bench.lines() if line.stream == "server")
 
 
 def test_many_commands_at_once(bench):
