@@ -49,7 +49,7 @@ def test_it_answers_wake_and_status_on_one_connection(daemon, connect):
     assert json.loads(first)["waiting"] == 3
     assert woken == b"ok\n"
     assert json.loads(again)["pid"] == daemon.pid
-    assert "wake" in daemon.events()
+    eventually(lambda: "wake" in daemon.events())
 
 
 def test_it_belongs_to_the_user_and_the_group(daemon, connect):
