@@ -222,6 +222,8 @@ class Commands:
                 self._link.send({"op": "signal", "run": command.run.run_id, "signal": number})
 
     def _read(self, pipe: _Pipe) -> None:
+        if pipe.descriptor < 0:  # closed earlier in this turn: its command has ended
+            return
         data = _read_some(pipe.descriptor)
         if data is None:
             return

@@ -153,16 +153,13 @@ class Launcher:
     def reap(self) -> None:
         """Every child that has ended. A command's group is killed while its leader still holds the number."""
         while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
+            pid = a_child_has_ended()
+            if not pid:
                 return
-            if found is None:
-                return
-            command = self.commands.pop(found.si_pid, None)
+            command = self.commands.pop(pid, None)
             if command is not None:
                 send_signal(os.killpg, command.pid, signal.SIGKILL)
-            _, status, usage = os.wait4(found.si_pid, 0)
+            _, status, usage = os.wait4(pid, 0)
             if command is not None:
                 self.ended(command, status, usage)
 
@@ -185,16 +182,14 @@ class Launcher:
             left = self.leftovers(run)
             for pid in left:
                 send_signal(os.kill, pid, signal.SIGKILL)
-            if not left or time.monotonic() > deadline:
+            # Who has ended since the list was made may have left a child that is not in it.
+            certain = not left and not a_child_has_ended()
+            if certain or time.monotonic() > deadline:
                 del self.ending[run]
                 self.send(message)
 
     def leftovers(self, run: int) -> list[int]:
         """Orphans of this run, and those of nobody knows whom once no command runs."""
-        try:
-            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return []
         owners = {pid: owner_of(pid) for pid in children_of(os.getpid()) if pid not in self.commands}
         return [pid for pid, owner in owners.items() if owner == str(run) or (owner is None and not self.commands)]
 
@@ -217,6 +212,15 @@ def read_some(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except BlockingIOError:
         return b""
+
+
+def a_child_has_ended() -> int:
+    """The pid of a child that waits to be reaped, 0 if there is none."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return found.si_pid if found is not None else 0
 
 
 def send_signal(function: Callable[[int, int], None], pid: int, number: int) -> None:

@@ -95,16 +95,16 @@ def sweep(marker: str | None = None) -> int:
 
     Returns how many processes were found.
     """
-    deadline, found = time.monotonic() + SWEEP_SECONDS, 0
-    while left := list(_orphans(marker)):
-        found += len(left)
+    deadline, found, empty = time.monotonic() + SWEEP_SECONDS, set[int](), 0
+    while empty < 2 and time.monotonic() < deadline:  # one look may miss what is forked meanwhile
+        left = set(_orphans(marker))
+        found |= left
+        empty = 0 if left else empty + 1
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > deadline:
-            break
         time.sleep(0.005)
-    return found
+    return len(found)
 
 
 def _orphans(marker: str | None) -> Iterator[int]:
