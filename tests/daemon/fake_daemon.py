@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-from taskserver.daemon import detach, foreground, identity
+from taskserver.daemon import detach, folders, foreground, identity
 from taskserver.errors import NotConfigured, TaskServerError
 
 
@@ -127,11 +127,13 @@ class FakeService:
 
 def main() -> int:
     verb, folder = sys.argv[1], Path(sys.argv[2])
-    (folder / "users").mkdir(exist_ok=True)
+    settings = read_settings(folder)
+    who = identity.resolve(settings.run_as, allow_root=True)
+    folders.prepare(who, users_dir=settings.users_dir, log_file=settings.log_file)
     launch = detach.Launch(
-        settings=read_settings(folder),
+        settings=settings,
         installation=folder,
-        identity=identity.resolve(None, allow_root=True),
+        identity=who,
         make_service=lambda settings, log: FakeService(folder, settings),
         read_settings=lambda: read_settings(folder),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,17 +32,9 @@ def question(tmp_path):
 
 
 @pytest.fixture
-def open_to_all(monkeypatch):
-    """An installation that every user can read, with the system's Python as the interpreter."""
-    folder = Path(tempfile.mkdtemp(prefix="taskserver-", dir="/tmp"))
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "taskserver" / "daemon", folder / "taskserver" / "daemon", ignore=ignore)
-    for name in ("__init__.py", "errors.py", "texts.py", "clock.py"):
-        shutil.copy(ROOT / "taskserver" / name, folder / "taskserver")
-    folder.chmod(0o755)
+def with_system_python(monkeypatch):
+    """The probe with an interpreter that every user can reach."""
     monkeypatch.setattr(sys, "executable", str(SYSTEM_PYTHON))
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_where_all_is_well_nothing_is_said(myself, question):
@@ -99,7 +90,7 @@ def test_an_interpreter_out_of_reach_is_named_with_what_bars_the_way(question, o
 
 
 @as_root
-def test_an_installation_out_of_reach_is_named(question, open_to_all):
+def test_an_installation_out_of_reach_is_named(question, open_to_all, with_system_python):
     open_to_all.chmod(0o700)
 
     answer = probe.ask(identity.resolve("nobody"), question, installation=open_to_all)
@@ -108,7 +99,7 @@ def test_an_installation_out_of_reach_is_named(question, open_to_all):
 
 
 @as_root
-def test_folders_are_tried_as_the_user_and_not_as_root(question, open_to_all):
+def test_folders_are_tried_as_the_user_and_not_as_root(question, open_to_all, with_system_python):
     nobody = identity.resolve("nobody")
     asked = replace(
         question, users_dir=str(open_to_all), log_file=str(open_to_all / "x.log"), needed=("taskserver",)
