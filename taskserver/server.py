@@ -189,9 +189,8 @@ class Server:
             raise NotStartable(job_id=job_id, why=self._why_not(self._store, job_id))
         dispatcher.drain(float("inf"))
         dispatcher.run()
-        self._leave()
         job = self._store.jobs.get(job_id)
-        self._store.close()
+        self._leave()
         codes = {Status.FINISHED: EXIT_OK, Status.STOPPED: EXIT_JOB_STOPPED}
         return codes.get(Status(job["status"]), EXIT_JOB_FAILED)
 
@@ -260,6 +259,7 @@ class Server:
                 self._store.nodes.leave(self._node)
             except DatabaseUnavailable as error:
                 self._log.warning("could not say goodbye: %s", error)
+            self._store.close()
 
     def _chores(self) -> None:
         if self._store is None:
