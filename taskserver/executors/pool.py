@@ -117,6 +117,8 @@ class Pool:
         self._claims: SimpleQueue[Claim | None] = SimpleQueue()
         self._slots: dict[int, _Slot] = {}
         self._submitted: dict[int, Claim] = {}
+        self._handing_on: dict[int, Claim] = {}
+        """Ended, but `on_done` has not returned yet: their slots are free, and still they are nobody else's."""
         self._early_stops: dict[int, Reason] = {}
         self._last_reports: list[Report] = []
         self._threads = 0
@@ -154,9 +156,13 @@ class Pool:
             self._threads += 1
 
     def running(self) -> list[RunningJob]:
-        """The claims that are not done, also those whose thread is about to begin."""
+        """The claims that are not done, also those whose thread is about to begin.
+
+        A claim is among these until its Done has been handed on: look here first, then at the Dones, and none
+        is missed.
+        """
         with self._lock:
-            claims, slots = list(self._submitted.values()), dict(self._slots)
+            claims, slots = [*self._submitted.values(), *self._handing_on.values()], dict(self._slots)
         return [_seen(claim, slots.get(claim.run_id)) for claim in claims]
 
     def resize(self, size: int) -> None:
@@ -276,7 +282,7 @@ class Pool:
         run_id = done.claim.run_id
         with self._lock:
             slot = self._slots.pop(run_id, None)
-            self._submitted.pop(run_id, None)
+            self._handing_on[run_id] = self._submitted.pop(run_id)
             self._early_stops.pop(run_id, None)
             if slot is not None:
                 slot.run.output.end()
@@ -287,6 +293,9 @@ class Pool:
             self._on_done(done)
         except Exception:  # the slot must live on
             log.exception("run %d: its end could not be handed on", run_id)
+        finally:
+            with self._lock:
+                del self._handing_on[run_id]
 
 
 def _execute_command(commands: Commands, run: Run) -> Outcome:

@@ -106,6 +106,23 @@ def test_a_checkpoint_that_is_no_json_fails_clearly(bench):
     assert "checkpoint can't be kept as JSON" in bench.run().error
 
 
+def test_a_claim_is_never_out_of_sight_until_its_end_is_handed_on(bench):
+    """Between the end of a run and its Done the dispatcher must not take it for one that nobody runs."""
+    seen = []
+
+    def on_done(done):
+        seen.append(([job.run_id for job in bench.pool.running()], bench.pool.free))
+        bench.dones.put(done)
+
+    bench.pool._on_done = on_done
+    bench.offer(lambda: None)
+    claim = bench.submit()
+    bench.done()
+
+    assert seen == [([claim.run_id], 4)]
+    eventually(lambda: not bench.pool.running())
+
+
 def test_the_pool_tells_what_runs_and_what_is_free(bench):
     release = threading.Event()
     bench.offer(lambda: release.wait(10))
