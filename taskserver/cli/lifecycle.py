@@ -97,12 +97,12 @@ def stop(session: Session, timeout: float | None, now: bool) -> int:
 def restart(session: Session, timeout: float | None, now: bool) -> int:
     """Stops the daemon if it runs, then starts it.
 
-    The configuration is read first: with a faulty one the daemon goes on undisturbed.
+    Configuration and task modules are tried first: with faulty ones the daemon goes on undisturbed.
     """
     from taskserver.cli import lifecycle_start, lifecycle_stop
 
     lifecycle_start.require_startable(session)
-    return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session)
+    return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session, probed=True)
 
 
 @command("try-restart", examples=["task_server try-restart"])
@@ -116,7 +116,7 @@ def try_restart(session: Session, timeout: float | None, now: bool) -> int:
     if not lifecycle_stop.runs(session):
         return 0
     lifecycle_start.require_startable(session)
-    return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session)
+    return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session, probed=True)
 
 
 @command(examples=["task_server reload"])

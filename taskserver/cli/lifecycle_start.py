@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from taskserver.cli.output import note
+from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
 from taskserver.config import load
 from taskserver.daemon import folders, foreground, identity, pidfile, probe
@@ -31,16 +31,18 @@ class UsersDirElsewhere(UsageError):
     )
 
 
-def start(session: Session) -> int:
-    """Start the daemon in the background; exit code 0 also if there is one."""
+def start(session: Session, *, probed: bool = False) -> int:
+    """Start the daemon in the background; exit code 0 also if there is one. `probed`: that has been done."""
     settings = _settings(session)
     if pidfile.read(settings.users_dir).state is State.RUNNING:
         found = await_ready(settings.users_dir)
         if found is not None:
-            return _tell(found)
+            return _tell(session, found)
     who = _identity(session, settings)
-    _prepare(session, settings, who)
-    return _tell(start_detached(_launch(session, settings, who), note))
+    _prepare_folders(settings, who)
+    if who.changes and not probed:  # as the same user the daemon is its own probe
+        _probe(session, settings, who)
+    return _tell(session, start_detached(_launch(session, settings, who), note))
 
 
 def run(session: Session, *, stop_when_ready: bool) -> int:
@@ -67,8 +69,11 @@ def run_job(session: Session, job_id: int) -> int:
 
 
 def require_startable(session: Session) -> None:
-    """Raise what would keep a start from succeeding, as far as that shows before trying."""
-    _identity(session, _settings(session))
+    """Raise what would keep a start from succeeding, as far as that shows while the old daemon still works."""
+    settings = _settings(session)
+    who = _identity(session, settings)
+    _prepare_folders(settings, who)
+    _probe(session, settings, who)
 
 
 def make_service(settings: Settings, log: logging.Logger) -> Service:
@@ -95,14 +100,15 @@ def _identity(session: Session, settings: Settings) -> Identity:
     return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
 
 
-def _prepare(session: Session, settings: Settings, who: Identity) -> None:
-    """Folders first, then the probe, which needs them. As the same user the daemon is its own probe."""
+def _prepare_folders(settings: Settings, who: Identity) -> None:
     log_file = None if settings.log_format == "syslog" else settings.log_file
     folders.prepare(who, users_dir=settings.users_dir, log_file=log_file)
-    if who.changes:
-        asked = probe.question(settings, session.config_file())
-        for warning in probe.require(who, asked, installation=session.installation):
-            note(warning)
+
+
+def _probe(session: Session, settings: Settings, who: Identity) -> None:
+    asked = probe.question(settings, session.config_file())
+    for warning in probe.require(who, asked, installation=session.installation):
+        note(warning)
 
 
 def _launch(session: Session, settings: Settings, who: Identity) -> Launch:
@@ -116,7 +122,9 @@ def _launch(session: Session, settings: Settings, who: Identity) -> Launch:
     )
 
 
-def _tell(started: Started) -> int:
+def _tell(session: Session, started: Started) -> int:
+    if session.json:
+        print_json({"pid": started.pid, "started": started.fresh, "ready": started.ready})
     if started.fresh and started.ready:
         note(translate("the task server has started (pid {pid})", pid=started.pid))
     elif started.ready:

@@ -7,9 +7,10 @@ nothing is left to return to but its exit code.
 from __future__ import annotations
 
 import os
+import signal
 
 from taskserver.daemon import identity as identities
-from taskserver.daemon import logs
+from taskserver.daemon import logs, signals
 from taskserver.daemon.detach import UMASK, Launch
 from taskserver.daemon.readiness import Manager
 from taskserver.daemon.sdnotify import Notifier
@@ -22,6 +23,7 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
     `stop_when_ready` raises SIGSTOP once work is taken, as upstart's `expect stop` wants it.
     Raises AlreadyRunning, and whatever keeps the pidfile or control socket from being made.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # until the supervisor can take them
     notifier = Notifier.from_environment(os.environ)
     identities.become(launch.identity)
     os.umask(UMASK)

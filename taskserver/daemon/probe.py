@@ -29,7 +29,7 @@ NEEDED = ("taskserver.server", "daemon", "click", "pydantic", "sqlalchemy", "cro
 class OutOfReach(NotConfigured):
     """The user of the daemon cannot work here."""
 
-    text = mark("the user {name!r} (run_as) cannot run the task server:\n{faults}")
+    text = mark("the user {name!r} cannot run the task server:\n{faults}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,20 @@ def test_reload_tells_what_became_of_it(daemon, tmp_path):
     assert json.loads(refused.stdout)["faults"] == ["settings.json: not JSON"]
 
 
+def test_a_daemon_is_not_stopped_for_one_that_could_not_start(daemon, tmp_path):
+    config = tmp_path / "x.toml"
+    config.write_text(
+        f"[task_server]\nusers_dir = '{daemon.users_dir}'\nallow_root = true\nmodules = ['missing_tasks']\n"
+    )
+    daemon.start()
+
+    done = control("-c", str(config), "restart")
+
+    assert done.returncode == 6
+    assert "missing_tasks" in done.stderr
+    assert daemon.state is State.RUNNING
+
+
 def test_a_faulty_configuration_is_not_sent_to_the_daemon(daemon, tmp_path):
     config = tmp_path / "x.toml"
     config.write_text(f"[task_server]\nusers_dir = '{daemon.users_dir}'\nmax_parallel = 0\n")
