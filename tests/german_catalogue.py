@@ -94,6 +94,7 @@ def update() -> list[Message]:
         revision_date=datetime(2026, 11, 21, tzinfo=UTC),
         last_translator="the taskserver authors",
         language_team="German",
+        msgid_bugs_address="",
         fuzzy=False,
         header_comment="# German translation of taskserver.\n# Kept in step by tests/german_catalogue.py.",
     )
