@@ -96,20 +96,32 @@ def from_jsonschema(error: ValidationError, known: Iterable[str]) -> list[Argume
     """The faults for one error of jsonschema; a missing and an unknown argument are named each."""
     expected: Any = error.validator_value
     given: Any = error.instance
+    if error.validator == "anyOf" and (inner := _of_optional(error, expected)):
+        return [fault for one in inner for fault in from_jsonschema(one, known)]
     if not error.absolute_path and error.validator == "required":
         return [missing(name) for name in expected if name not in given]
     if not error.absolute_path and error.validator == "additionalProperties":
         return [unknown(name, known) for name in given if name not in known]
+    return [_wrong_value(error, expected)]
+
+
+def _of_optional(error: ValidationError, choices: list[Any]) -> list[ValidationError]:
+    """What is wrong with a value that may be null as well (`X | None`), seen as an X. Empty for other choices."""
+    other = [number for number, choice in enumerate(choices) if choice != {"type": "null"}]
+    return [one for one in error.context or () if one.schema_path[0] in other] if len(other) == 1 else []
+
+
+def _wrong_value(error: ValidationError, expected: Any) -> ArgumentFault:
     first, *rest = [*error.absolute_path] or [""]
     path = str(first) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
     fields: dict[str, Any] = {"value": shown(error.instance)}
     if error.validator == "type" and isinstance(expected, str) and expected in _BY_SCHEMA:
-        return [ArgumentFault(path, _BY_SCHEMA[expected], fields)]
+        return ArgumentFault(path, _BY_SCHEMA[expected], fields)
     if error.validator == "format" and expected in ("date", "date-time"):
-        return [ArgumentFault(path, DATE if expected == "date" else INSTANT, fields)]
+        return ArgumentFault(path, DATE if expected == "date" else INSTANT, fields)
     if error.validator == "enum":
-        return [ArgumentFault(path, CHOICE, fields | {"expected": ", ".join(map(repr, expected))})]
-    return [ArgumentFault(path, OTHER, {"problem": error.message})]
+        return ArgumentFault(path, CHOICE, fields | {"expected": ", ".join(map(repr, expected))})
+    return ArgumentFault(path, OTHER, {"problem": error.message})
 
 
 def shown(value: Any) -> str:

@@ -175,6 +175,18 @@ def test_a_published_schema_finds_the_same_faults():
     assert validate_by_schema(schema, good) == good
 
 
+def test_a_published_argument_that_may_be_left_out_is_refused_for_what_is_wrong_with_it():
+    def work(month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$")] | None = None, copies: int | None = None): ...
+
+    schema = described(work).schema()
+    with pytest.raises(InvalidArguments) as caught:
+        validate_by_schema(schema, {"month": "November", "copies": "two"}, task="t")
+
+    faults = {fault.argument: fault.message() for fault in caught.value.faults}
+    assert "does not match" in faults["month"]
+    assert "whole number, not 'two'" in faults["copies"]
+
+
 def test_words_are_turned_by_a_published_schema_too():
     def work(n: int, f: float, flag: bool, day: date, pages: list[Page], text: str, either: int | None): ...
 
