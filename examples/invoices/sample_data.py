@@ -29,15 +29,15 @@ def main() -> None:
 
 
 def sample_order(number: int) -> Order:
-    """Every sixth order has ended with 2026-06, the others go on."""
+    """Every sixth order has ended with 2024-06, the others go on."""
     description, cents = SERVICES[number % len(SERVICES)]
     return Order(
         id=number,
         customer=f"Sample customer {number:03d}",
         description=description,
         monthly_cents=cents,
-        first_month="2026-01",
-        last_month="2026-06" if number % 6 == 0 else None,
+        first_month="2024-01",
+        last_month="2024-06" if number % 6 == 0 else None,
     )
 
 
