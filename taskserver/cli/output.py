@@ -41,6 +41,9 @@ _STATUS_STYLES = MappingProxyType(
     }
 )
 
+_NEVER_WRAPPED = 20
+"""A column up to this wide keeps its cells in one line, however narrow the terminal is."""
+
 
 def say(text: str) -> None:
     """Data: a line or more on stdout."""
@@ -135,10 +138,15 @@ def _draw_table(headings: Sequence[str], rows: list[list[str]]) -> None:
     from rich.text import Text
 
     styles = {translate(STATUS_WORDS[status]): style for status, style in _STATUS_STYLES.items()}
-    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    needed = 0
+    for heading, *cells in zip(headings, *rows, strict=True):
+        width = max(map(len, (heading, *cells)))
+        table.add_column(heading, no_wrap=width <= _NEVER_WRAPPED)
+        needed += min(width, _NEVER_WRAPPED) + 3
     for row in rows:
         table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
-    Console().print(table)
+    Console(width=max(Console().width, needed)).print(table)
 
 
 def _json_value(value: Any) -> Any:

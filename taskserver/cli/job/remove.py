@@ -14,6 +14,10 @@ from taskserver.errors import EXIT_OK, TaskServerError, UsageError
 from taskserver.texts import mark, plural, translate
 
 
+class NothingDeleted(TaskServerError):
+    text = mark("nothing was deleted")
+
+
 class NotConfirmed(UsageError):
     text = mark("nothing was deleted: without a terminal to ask at, say --yes")
 
@@ -69,11 +73,12 @@ def count_jobs(session: Session, client: str | None) -> int:
 
 
 def confirm_deletion(count: int) -> None:
-    """Asks on the terminal; raises click.Abort for a no and NotConfirmed where nobody can be asked."""
+    """Asks on the terminal. Raises NothingDeleted for a no, NotConfirmed where nobody can be asked."""
     if not sys.stdin.isatty():
         raise NotConfirmed()
     question = plural("Delete {count} job?", "Delete {count} jobs?", count)
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        raise NothingDeleted()
 
 
 def tell_count(session: Session, count: int) -> None:
