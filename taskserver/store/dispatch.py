@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import StatementError
 
 from taskserver.database import BRIEF, PATIENT, Database, Patience
 from taskserver.database.schema import jobs, nodes
@@ -27,6 +27,10 @@ log = logging.getLogger("taskserver.store")
 
 COUNTED = 10_000
 """Waiting jobs are counted up to here; status shows more as 10000+."""
+
+NOT_STORABLE = (StatementError, ValueError, TypeError, OverflowError)
+"""What the database, its driver or the making of a parameter says to a value that can't be stored: a driver
+raises some of them (UnicodeEncodeError, OverflowError) before the database is asked."""
 
 
 # One look decides which of the other steps have anything to do; each part is one probe of a partial index.
@@ -120,6 +124,7 @@ class Dispatch:
             connection = self._database.connect()
             try:
                 with self._database.translated():
+                    self._database.dialect.tune_dispatcher(connection)
                     self._database.set_clock(connection)
                     connection.rollback()
             except BaseException:
@@ -158,10 +163,10 @@ class Dispatch:
             with self._database.write(connection, patience=patience):
                 self._record(connection, work, capacity, turn)
                 self._advance(connection, work, capacity, turn)
-        except DBAPIError as error:
+        except NOT_STORABLE as error:
             if not work.endings and not work.reports:
                 raise
-            log.warning("a batch of outcomes was refused, recording them one by one: %s", error.orig)
+            log.warning("a batch of outcomes was refused, recording them one by one: %s", _said(error))
             turn = self._turn_row_by_row(connection, work, capacity)
         return turn
 
@@ -182,8 +187,8 @@ class Dispatch:
         try:
             with self._database.write(connection, patience=PATIENT):
                 self._record(connection, work, capacity, turn)
-        except DBAPIError as error:
-            log.error("the database refuses what run %s reports: %s", _run_ids(work), error.orig)
+        except NOT_STORABLE as error:
+            log.error("the database refuses what run %s reports: %s", _run_ids(work), _said(error))
             return False
         return True
 
@@ -266,6 +271,11 @@ class Dispatch:
             )
         ).one()
         return int(counts[0] + counts[1])
+
+
+def _said(error: Exception) -> BaseException:
+    """The error itself, without the statement that SQLAlchemy wraps it in."""
+    return (error.orig if isinstance(error, StatementError) else None) or error
 
 
 def _run_ids(work: Work) -> list[Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from taskserver.jobs import Claim, Outcome, Report
 from taskserver.store import Capacity, NodeIdentity, Store, Turn, Work
@@ -41,10 +43,11 @@ class Node:
         *endings: tuple[Claim, Outcome],
         free: int = 0,
         reports: list[Report] | None = None,
+        count: bool = True,
         **capacity: Any,
     ) -> Turn:
         return self.dispatch.turn(
-            Work(endings=list(endings), reports=reports or [], count=True),
+            Work(endings=list(endings), reports=reports or [], count=count),
             Capacity(node=self.row, node_id=self.node_id, free=free, limits=self.tasks, **capacity),
         )
 
@@ -59,6 +62,10 @@ class Node:
 
     def close(self) -> None:
         self.dispatch.close()
+
+
+    def end(self, claim: Claim, outcome: Outcome | None = None) -> Turn:
+        return self.turn((claim, outcome or Outcome.finished()))
 
 
 def published(name: str, max_parallel: int | None = None, **more: Any) -> dict[str, Any]:
@@ -93,3 +100,53 @@ def make_node(store: Store) -> Iterator[Callable[..., Node]]:
 @pytest.fixture
 def node(make_node: Callable[..., Node]) -> Node:
     return make_node()
+
+
+@pytest.fixture
+def claimed(store: Store, node: Node) -> Callable[..., Claim]:
+    """Queues a job and claims it for the node named here."""
+
+    def make(task: str = "ocr", **more: Any) -> Claim:
+        job = store.jobs.enqueue(task, **more)
+        (claim,) = node.claim()
+        assert claim.job_id == job.id
+        return claim
+
+    return make
+
+
+@pytest.fixture
+def sql(store: Store) -> Callable[..., list[Any]]:
+    """A program that speaks plain SQL: one statement, committed; the rows that it returned."""
+
+    def run(statement: str, **parameters: Any) -> list[Any]:
+        with store.database.write() as connection:
+            result = connection.execute(text(statement), parameters)
+            return list(result.all()) if result.returns_rows else []
+
+    return run
+
+
+@pytest.fixture
+def only_on(store: Store) -> Callable[[str], None]:
+    """Leaves a test that speaks of one kind of database alone."""
+
+    def check(dialect: str) -> None:
+        if store.database.dialect.name != dialect:
+            pytest.skip(f"speaks of {dialect} alone")
+
+    return check
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Looks again until the answer is true, for ten seconds at most; returns the answer."""
+
+    def look(question: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + 10
+        while not (answer := question()):
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.01)
+        return answer
+
+    return look
