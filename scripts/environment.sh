@@ -96,8 +96,9 @@ install_package() {
         return
     fi
     step "Installing the package${extra:+ with what the $extra needs} into .venv (the first time this takes a minute)"
-    (quiet_pip install -qq --editable ".${extra:+[$extra]}") ||
-        fail "pip could not install the packages; the lines above say why"
+    set -- --editable ".${extra:+[$extra]}"
+    has_pip "$VENV_PYTHON" || set -- pip "$@"
+    (quiet_pip install -qq "$@") || fail "pip could not install the packages; the lines above say why"
     fingerprint >"$stamp"
     if [ -n "$extra" ]; then
         fingerprint >.venv/installed-package
