@@ -14,6 +14,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from taskserver.clock import Clock
+from taskserver.database import DatabaseUnavailable
 from taskserver.executors.output import OUTPUT_BYTES, Output
 from taskserver.executors.storable import DETAIL_BYTES, storable, storable_json, text_of
 from taskserver.executors.transaction import JobTransaction, RunTransaction
@@ -27,6 +28,7 @@ _STRENGTH = {Reason.LOST: 3, Reason.KILLED: 2}
 """A stop for one of these reasons overrides an earlier, weaker one."""
 
 _WAIT_SECONDS = 0.5
+_FIRST_WAIT_SECONDS = 0.05
 
 
 class _Checkpoint:
@@ -52,7 +54,7 @@ class Run:
         self.since = time.monotonic()
         limit = task.command.output_limit if task.command is not None else OUTPUT_BYTES
         self.output = Output(limit, clock=clock)
-        self.own_transaction = RunTransaction(begin)
+        self.own_transaction = RunTransaction(lambda: self._begin_patiently(begin))
         self.on_stop: Callable[[Reason], object] = _nothing
         """Called, from any thread, for each new reason to stop."""
         self._on_urgent = on_urgent
@@ -111,6 +113,18 @@ class Run:
 
     def transaction(self) -> AbstractContextManager[Connection]:
         return self.own_transaction.block()
+
+    def _begin_patiently(self, begin: Callable[[], JobTransaction]) -> JobTransaction:
+        """A database that is away is waited for, as the dispatcher waits for it, until the run is to stop."""
+        delay = _FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return begin()
+            except DatabaseUnavailable:
+                if self._stop_reason is not None:
+                    raise Stopped from None
+            time.sleep(delay)
+            delay = min(delay * 2, _WAIT_SECONDS)
 
     # The pool's side.
 

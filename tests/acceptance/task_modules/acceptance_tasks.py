@@ -110,3 +110,12 @@ def kills_its_node(ctx: Context) -> None:
 def must_not_run_twice(ctx: Context) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)
+
+
+@task("awkward")
+def awkward(ctx: Context, word: str) -> str:
+    """Returns, says and reports a text that was given with escapes."""
+    text_ = word.encode().decode("unicode_escape")
+    ctx.logger.info(text_)
+    ctx.progress(50, text_)
+    return text_
