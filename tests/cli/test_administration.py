@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sqlite3
 import subprocess
 import sys
+import sysconfig
+import tempfile
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import taskserver
 from taskserver.jobs import Outcome
 
 
@@ -180,21 +186,50 @@ def test_users_dir_moves_what_the_configuration_does_not_place(empty_installatio
     assert not empty_installation.database.exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_root_becomes_run_as_before_the_database_is_opened(empty_installation):
-    folder = empty_installation.folder
-    for path in (folder, *folder.parents[:-2]):
-        path.chmod(0o755)
-    os.chown(folder / "users", 65534, 65534)
-    empty_installation.config.write_text(empty_installation.config.read_text() + 'run_as = "nobody"\n')
-    empty_installation.config.chmod(0o644)
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can reach, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
+
+def _reachable_interpreter(user: str) -> str | None:
+    """A Python of this version that `user` can run: the one in use, or the system's."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for interpreter in (sys.executable, f"/usr/bin/{version}"):
+        command = [interpreter, "-c", "import os, taskserver"]
+        environment = {**os.environ, "PYTHONPATH": _readable_path()}
+        try:
+            done = subprocess.run(command, user=user, cwd="/", env=environment, capture_output=True, check=False)
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return interpreter
+    return None
+
+
+def _readable_path() -> str:
+    """The checkout and the packages beside it, without the standard library of a Python in somebody's home."""
+    return os.pathsep.join([str(Path(taskserver.__file__).parent.parent), sysconfig.get_path("purelib")])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_becomes_run_as_before_the_database_is_opened(open_folder):
+    interpreter = _reachable_interpreter("nobody")
+    if interpreter is None:
+        pytest.skip("the user nobody can't reach this checkout or an interpreter")
+    config = open_folder / "taskserver.toml"
+    config.write_text(f'[task_server]\nrun_as = "nobody"\nusers_dir = "{open_folder}/users"\n')
+    owner = pwd.getpwnam("nobody").pw_uid
+
+    environment = {**os.environ, "PYTHONPATH": _readable_path()}
     call = "import sys; from taskserver.cli import main; sys.exit(main())"
-    for command in (["db", "upgrade"], ["job", "add", "sample"]):
-        arguments = [sys.executable, "-c", call, "-c", str(empty_installation.config), *command]
-        result = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
-        if "is out of reach" in result.stderr:
-            pytest.skip("the user nobody can't reach this checkout or this interpreter")
+    for words in (["db", "upgrade"], ["job", "add", "sample"], ["job", "list"]):
+        command = [interpreter, "-c", call, "-c", str(config), *words]
+        result = subprocess.run(
+            arguments, capture_output=True, text=True, env=environment, timeout=60, check=False
+        )
         assert result.returncode == 0, result.stderr
 
-    assert {file.stat().st_uid for file in (folder / "users").iterdir()} == {65534}
+    assert {path.stat().st_uid for path in (open_folder / "users", *(open_folder / "users").iterdir())} == {owner}
