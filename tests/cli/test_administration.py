@@ -227,9 +227,7 @@ def test_root_becomes_run_as_before_the_database_is_opened(open_folder):
     call = "import sys; from taskserver.cli import main; sys.exit(main())"
     for words in (["db", "upgrade"], ["job", "add", "sample"], ["job", "list"]):
         command = [interpreter, "-c", call, "-c", str(config), *words]
-        result = subprocess.run(
-            arguments, capture_output=True, text=True, env=environment, timeout=60, check=False
-        )
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
         assert result.returncode == 0, result.stderr
 
     assert {path.stat().st_uid for path in (open_folder / "users", *(open_folder / "users").iterdir())} == {owner}
