@@ -20,9 +20,6 @@ from taskserver.store.errors import (
     WrongStatus,
 )
 
-WINDOW = 1_000_000
-"""Nanoseconds: jobs that a plain INSERT queued in the same millisecond share one position."""
-
 
 class Control:
     """The verbs of `store.jobs` that change one job or many."""
@@ -142,7 +139,7 @@ class Control:
                 position = neighbour.position + (-1 if where == "first" else 1)
                 self._place(connection, job, neighbour.priority, position)
                 return
-            self._swap(connection, job, neighbour)
+            self._step(connection, job, neighbour, ahead=where == "up")
 
     def _neighbour(self, connection: Connection, job: Any, where: str) -> Any:
         key = tuple_(-jobs.c.priority, jobs.c.position, jobs.c.id)
@@ -160,16 +157,41 @@ class Control:
             query.order_by(*(column.desc() if nearest_first else column for column in order)).limit(1)
         ).first()
 
-    def _swap(self, connection: Connection, job: Any, other: Any) -> None:
-        if job.priority == other.priority and job.position == other.position:
-            self._spread(connection, job)
-            job, other = self._job(connection, job.id), self._job(connection, other.id)
-        if job.priority == other.priority:
+    def _step(self, connection: Connection, job: Any, other: Any, *, ahead: bool) -> None:
+        """Puts the job right before its neighbour, or right behind it."""
+        if job.priority == other.priority and self._stand_alone(connection, job, other):
             self._place(connection, other, other.priority, job.position)
             self._place(connection, job, job.priority, other.position)
-        else:
-            before = -1 if job.priority < other.priority else 1
-            self._place(connection, job, other.priority, other.position + before)
+            return
+        # Jobs queued at once may share one position or stand without room between them: the neighbour and
+        # those on its far side make room.
+        room = 1 if ahead else -1
+        place, neighbours = tuple_(jobs.c.position, jobs.c.id), tuple_(other.position, other.id)
+        connection.execute(
+            update(jobs)
+            .where(
+                *self._same_queue(job, other.priority),
+                place >= neighbours if ahead else place <= neighbours,
+            )
+            .values(position=jobs.c.position + 2 * room)
+        )
+        self._place(connection, job, other.priority, other.position + room)
+
+    def _stand_alone(self, connection: Connection, job: Any, other: Any) -> bool:
+        """Whether no third job shares the position of either, nor they one."""
+        there = select(func.count()).where(
+            *self._same_queue(job, job.priority), jobs.c.position.in_([job.position, other.position])
+        )
+        return job.position != other.position and connection.execute(there).scalar_one() == 2
+
+    @staticmethod
+    def _same_queue(job: Any, priority: int) -> list[ColumnElement[bool]]:
+        return [
+            jobs.c.client_id == job.client_id,
+            jobs.c.status == Status.WAITING,
+            jobs.c.type == "once",
+            jobs.c.priority == priority,
+        ]
 
     @staticmethod
     def _place(connection: Connection, job: Any, priority: int, position: int) -> None:
@@ -177,26 +199,9 @@ class Control:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
 
     @staticmethod
-    def _spread(connection: Connection, job: Any) -> None:
-        """Gives the jobs that share one position places of their own, in the order they stand in."""
-        same = connection.execute(
-            select(jobs.c.id)
-            .where(
-                jobs.c.client_id == job.client_id,
-                jobs.c.status == Status.WAITING,
-                jobs.c.priority == job.priority,
-                jobs.c.position == job.position,
-            )
-            .order_by(jobs.c.id)
-            .limit(WINDOW)
-        ).all()
-        for number, row in enumerate(same):
-            place = update(jobs).where(jobs.c.id == row.id).values(position=job.position + number)
-            connection.execute(place)
-
-    @staticmethod
     def _job(connection: Connection, job_id: int) -> Any:
-        job = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+        """The job, held until the transaction ends: nobody claims or ends it in between."""
+        job = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
         if job is None:
             raise JobNotFound(job_id=job_id)
         if job.type != "once":

@@ -63,7 +63,6 @@ class Node:
     def close(self) -> None:
         self.dispatch.close()
 
-
     def end(self, claim: Claim, outcome: Outcome | None = None) -> Turn:
         return self.turn((claim, outcome or Outcome.finished()))
 
