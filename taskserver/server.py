@@ -42,7 +42,6 @@ from taskserver.texts import mark, translate
 
 RESTART_KEYS = (
     *("database", "users_dir", "run_as", "allow_root", "node_id", "modules", "python_path", "lease", "time_zone"),
-    *("log_format", "log_file"),
 )
 """Settings that a running daemon can't take over."""
 

@@ -5,6 +5,7 @@ Nothing above this package names a dialect; it asks these facts.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from datetime import datetime
 from typing import Any, ClassVar
@@ -59,6 +60,7 @@ class Sqlite:
     lateral: ClassVar[bool] = False
     skip_locked: ClassVar[str] = ""
     run_ids_from_sequence: ClassVar[bool] = False
+    among_ids: ClassVar[str] = "id IN (SELECT value FROM json_each(:ids))"
 
     def engine(self, url: URL) -> Engine:
         connect_args = {"timeout": 0, "check_same_thread": False, "cached_statements": 256}
@@ -112,6 +114,10 @@ class Sqlite:
     def bind_instant(self, instant: datetime | None) -> Any:
         return None if instant is None else to_text(instant)
 
+    def numbers(self, numbers: list[int]) -> Any:
+        """The parameter of `among_ids`."""
+        return json.dumps(numbers)
+
     def now(self, connection: Connection) -> datetime | None:
         """None: the file has no clock of its own, its time is this machine's."""
         return None
@@ -119,6 +125,9 @@ class Sqlite:
     def data_version(self, connection: Connection) -> int | None:
         """A number that changes when another connection has committed; None where that can't be asked."""
         return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    def tune_dispatcher(self, connection: Connection) -> None:
+        """Nothing to do: the file's planner takes a partial index whenever it may."""
 
     def hold_name(self, connection: Connection, name: str) -> bool:
         """True: one daemon runs on a file, which a lock beside the file sees to."""
@@ -141,6 +150,7 @@ class Postgresql:
     lateral: ClassVar[bool] = True
     skip_locked: ClassVar[str] = "FOR UPDATE OF j SKIP LOCKED"
     run_ids_from_sequence: ClassVar[bool] = True
+    among_ids: ClassVar[str] = "id = ANY(CAST(:ids AS bigint[]))"
 
     _GONE = ("08", "53", "57", "58", "55006", "25006")
     _BUSY = ("40", "55P03")
@@ -185,12 +195,21 @@ class Postgresql:
     def bind_instant(self, instant: datetime | None) -> Any:
         return instant
 
+    def numbers(self, numbers: list[int]) -> Any:
+        return numbers
+
     def now(self, connection: Connection) -> datetime | None:
         instant: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
         return instant
 
     def data_version(self, connection: Connection) -> int | None:
         return None
+
+    def tune_dispatcher(self, connection: Connection) -> None:
+        """Indexes only: a plan made while the table was small, or before statistics were gathered, reads the
+        whole table in every turn: 15 to 30 ms at 100,000 jobs instead of a tenth of one."""
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        connection.commit()
 
     def hold_name(self, connection: Connection, name: str) -> bool:
         """Takes the name for as long as the connection lasts; False while another connection has it."""

@@ -95,6 +95,7 @@ class Dispatcher:
         self._next_chores = time.monotonic() + CHORE_SECONDS
         self._next_pulse = 0.0
         self._counted = False
+        self._next_expiry: float | None = None
         self._next_count = 0.0
         self._planned: float = 0.0
         """When the next turn is due even if nobody wakes us (monotonic)."""
@@ -140,8 +141,9 @@ class Dispatcher:
     def _finished(self) -> bool:
         if not self._drain.begun:
             return False
-        self._take_ended()
+        # Asked in this order: what is not running any more has handed its outcome on.
         idle = self._drain.released or not self._pool.running()
+        self._take_ended()
         if idle and not self._endings and not self._reports:
             return True
         return self._drain.hopeless(GIVE_UP_SECONDS) and self.view.database != "ok"
@@ -158,6 +160,8 @@ class Dispatcher:
 
     def _try_turn(self) -> float:
         """One turn, or the decision that none is needed; seconds to sleep."""
+        self._take_ended()
+        self._next_expiry = self._pool.expire()
         try:
             if not self._is_due():
                 return self._until_due()
@@ -177,7 +181,6 @@ class Dispatcher:
     def _is_due(self) -> bool:
         """Whether a turn has anything to do. A look at the file's version replaces most turns of an idle node."""
         now = time.monotonic()
-        self._take_ended()
         self._release(self._drain.advance())
         if self._unsettled or self._endings or now >= min(self._planned, self._next_heartbeat):
             return True
@@ -193,9 +196,8 @@ class Dispatcher:
         moments = [self._planned, self._next_heartbeat, now + self.pace.poll_seconds]
         if self._pool.running():
             moments.append(self._next_pulse)
-        expiry = self._pool.expire()
-        if expiry is not None:
-            moments.append(now + expiry)
+        if self._next_expiry is not None:
+            moments.append(now + self._next_expiry)
         waits = [moment - now for moment in moments]
         if self._drain.begun:
             waits.append(self._drain.patience())

@@ -57,7 +57,10 @@ UPDATE jobs SET checkpoint = {json} WHERE id = :job_id AND claim = :run_id
 """
 
 # Deleting a running job asked it to stop; once it has ended, it goes.
-_DELETE_AS_REQUESTED = "DELETE FROM jobs WHERE delete_requested_at IS NOT NULL AND claim IS NULL"
+# By their ids: without statistics PostgreSQL takes the condition alone for true of every row and reads the table.
+_DELETE_AS_REQUESTED = """
+DELETE FROM jobs WHERE {among_ids} AND delete_requested_at IS NOT NULL AND claim IS NULL
+"""
 
 # A report is sent again after a commit whose fate is unknown.
 _OUTPUT = """
@@ -77,6 +80,7 @@ class Outcomes:
         self._insert_run = database.statement(_INSERT_RUN.format(now=now))
         self._update_job = database.statement(_UPDATE_JOB.format(now=now, delay=delay))
         self._output = database.statement(_OUTPUT)
+        self._delete = database.statement(_DELETE_AS_REQUESTED.format(among_ids=database.dialect.among_ids))
         self._report = database.statement(_REPORT)
         self._checkpoint = database.statement(_CHECKPOINT.format(json=document))
 
@@ -91,7 +95,9 @@ class Outcomes:
         inserted = connection.exec_driver_sql(self._insert_run, rows).rowcount
         connection.exec_driver_sql(self._update_job, rows)
         run_ids = {claim.run_id for claim, _ in endings}
-        connection.exec_driver_sql(_DELETE_AS_REQUESTED)
+        connection.exec_driver_sql(
+            self._delete, {"ids": self._database.dialect.numbers([claim.job_id for claim, _ in endings])}
+        )
         if inserted == len(rows):
             return run_ids
         recorded = connection.execute(

@@ -250,7 +250,6 @@ def _indexes() -> None:
         ("jobs_ready", "jobs", "ready, lane, client_id, priority DESC, position, id", "ready IS NOT NULL", False),
         ("jobs_claimed", "jobs", "claimed_by, claim", "claim IS NOT NULL", False),
         ("jobs_stopping", "jobs", "claimed_by", "status = 'stopping'", False),
-        ("jobs_to_delete", "jobs", "id", "delete_requested_at IS NOT NULL", False),
         (
             "jobs_due",
             "jobs",
