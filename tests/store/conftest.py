@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +19,36 @@ from taskserver.jobs import Claim, Outcome, Report
 from taskserver.store import Capacity, NodeIdentity, Store, Turn, Work
 
 _boots = itertools.count(1)
+
+
+_CLEAN = """
+DELETE FROM jobs; DELETE FROM runs; DELETE FROM run_output; DELETE FROM missed_runs; DELETE FROM nodes;
+DELETE FROM tasks; DELETE FROM audit; DELETE FROM users; DELETE FROM clients WHERE id <> 1;
+UPDATE clients SET name = 'default', title = '', login = 'default', max_parallel = NULL;
+UPDATE settings SET value = 'on' WHERE name = 'autostart'
+"""
+
+
+@pytest.fixture(scope="session")
+def lasting_postgres_url(postgres: Any) -> Iterator[str]:
+    name = postgres.copy()
+    yield postgres.url(name)
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As everywhere, but on PostgreSQL one database serves all tests and is emptied: a copy for each takes long."""
+    if request.param == "sqlite":
+        file = tmp_path / "taskserver.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        yield f"sqlite:///{file}"
+        return
+    url = request.getfixturevalue("lasting_postgres_url")
+    yield url
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET lock_timeout = '10s'")
+        connection.execute(_CLEAN)
 
 
 class Node:
