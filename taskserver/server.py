@@ -228,6 +228,9 @@ class Server:
             node_id=settings.node_id,
             on_urgent=wakeup.wake,
         )
+        swept = self._pool.sweep()
+        if swept:
+            self._log.warning("%d processes that a killed node's commands had left were killed", swept)
         return Dispatcher(
             dispatch,
             self._pool,

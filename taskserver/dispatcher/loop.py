@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from queue import Empty, SimpleQueue
 
@@ -126,7 +126,7 @@ class Dispatcher:
         """Claims this one job and runs it, whatever else waits; False when it can't be had."""
         claim = self._dispatch.take_one(job_id, self._capacity)
         if claim is not None:
-            self._pool.submit(claim)
+            self._submit(claim)
         return claim is not None
 
     def run(self) -> None:
@@ -215,7 +215,7 @@ class Dispatcher:
         self._pool.claims_lost(mine - ended - set(held))
         for run_id in set(held) - mine - ended:
             log.info("job %s was claimed by a commit that broke off; it runs now", held[run_id].job_id)
-            self._pool.submit(held[run_id])
+            self._submit(held[run_id])
         self._unsettled = False
 
     def _turn(self) -> float:
@@ -249,7 +249,7 @@ class Dispatcher:
             report.run_id for report in work.reports if report.has_checkpoint and report.run_id not in turn.lost
         )
         for claim in turn.claims:
-            self._pool.submit(claim)
+            self._submit(claim)
         for run_id in turn.stops - self._stopping:
             self._pool.stop(run_id, Reason.STOPPED)
         for run_id in turn.kills - self._killed:
@@ -261,6 +261,12 @@ class Dispatcher:
             self.view.waiting = turn.waiting
         if turn.claims or work.endings:
             self._counted = False
+
+    def _submit(self, claim: Claim) -> None:
+        """A job without a title of its own has its task's, with its data filled in."""
+        if not claim.title and claim.task in self._pool.registry:
+            claim = replace(claim, title=self._pool.registry.get(claim.task).render_title(claim.data))
+        self._pool.submit(claim)
 
     def _plan(self, turn: Turn) -> float:
         """When to turn again without being woken."""

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from taskserver.database import PATIENT, Database, Patience
-from taskserver.database.schema import jobs, nodes, tasks
+from taskserver.database.schema import clients, jobs, nodes, tasks
 from taskserver.jobs import OnCrash, Outcome, Status
 from taskserver.store.outcomes import Outcomes
 from taskserver.store.rows import as_dict, claim_of
@@ -113,8 +113,16 @@ class Nodes:
 
     def _rescue_from(self, connection: Connection, node: Any) -> int:
         rows = connection.execute(
-            select(jobs, tasks.c.max_crashes, tasks.c.on_crash)
+            select(
+                jobs,
+                tasks.c.max_crashes,
+                tasks.c.on_crash,
+                tasks.c.title.label("task_title"),
+                clients.c.name.label("client"),
+                clients.c.login,
+            )
             .outerjoin(tasks, tasks.c.name == jobs.c.task)
+            .join(clients, clients.c.id == jobs.c.client_id)
             .where(jobs.c.claim.is_not(None), jobs.c.claimed_by == node.id)
         ).all()
         for row in rows:

@@ -27,15 +27,15 @@ def shown_title(row: dict[str, Any], task_title: str | None) -> str:
 
 
 def claim_of(row: Any) -> Claim:
-    """The claim that a row of `jobs` stands for, without the client's name."""
+    """The claim that a row of `jobs` stands for, joined with its client's name and login and its task's title."""
     return Claim(
         run_id=row.claim,
         job_id=row.id,
         client_id=row.client_id,
-        client="",
-        login="",
+        client=row.client,
+        login=row.login or "",
         task=row.task,
-        title=row.title,
+        title=shown_title(as_dict(row), row.task_title),
         data=row.data,
         attempt=row.attempt,
         max_attempts=row.max_attempts,
