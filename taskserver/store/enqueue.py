@@ -17,7 +17,7 @@ from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
 from taskserver.database.types import dump_json
 from taskserver.jobs import Ready
-from taskserver.store.errors import ClientNotFound
+from taskserver.store.errors import ClientNotFound, NotJson
 from taskserver.store.occurrences import lane_for
 
 _INSERT = """
@@ -85,7 +85,7 @@ class Enqueuing:
         """Queues one job. `unique_for` is "live" (among jobs that have not ended) or "ever" (any run, too).
 
         `connection` is the application's: an SQLAlchemy connection or session, or a plain driver connection
-        (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound.
+        (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound, NotJson.
         """
         now = self._database.now()
         row = {
@@ -93,7 +93,7 @@ class Enqueuing:
             "task": task,
             "title": title,
             "description": description,
-            "data": dump_json(dict(data or {})),
+            "data": _document(task, data or {}),
             "priority": priority,
             "ready": Ready.QUEUED if active and (run_at is None or run_at <= now) else None,
             "run_at": self._database.instant(run_at),
@@ -138,9 +138,14 @@ class Enqueuing:
         created_by: str = "",
         connection: Any = None,
     ) -> list[int]:
-        """Queues one job for each of `data`, all in one transaction; returns their ids in that order."""
+        """Queues one job for each of `data`, all in one transaction; returns their ids in that order.
+
+        Raises ClientNotFound, NotJson: before anything was written, also on the application's connection.
+        """
         if not data:
             return []
+        for each in data:
+            _document(task, each)
         now = self._database.now()
         same = {
             "task": task,
@@ -216,6 +221,16 @@ class _Foreign:
         connection = _sqlalchemy_connection(self._connection)
         if connection is not None:
             self._database.dialect.lock_key(connection, *parts)
+
+
+def _document(task: str, data: Mapping[str, Any]) -> str:
+    """The JSON text of `data`. Raises NotJson for what JSON, or UTF-8, has no form for."""
+    try:
+        document = dump_json(dict(data)) or ""
+        document.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJson(task=task, reason=error) from None
+    return document
 
 
 def _sqlalchemy_connection(connection: Any) -> Connection | None:

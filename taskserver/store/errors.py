@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskserver.errors import NotFound, TaskServerError
-from taskserver.texts import mark
+from taskserver.texts import mark, translate
 
 
 class JobNotFound(NotFound):
@@ -26,6 +26,10 @@ class TaskNotFound(NotFound):
     text = mark("no task is published as {name!r}{hint}")
 
 
+class NotJson(TaskServerError):
+    text = mark("the data for the task {task} can't be kept as JSON: {reason}")
+
+
 class EntryExists(TaskServerError):
     text = mark("client {client} has a cron entry named {name} already; change it with `schedule edit {name}`")
 
@@ -42,8 +46,17 @@ class DefaultClientStays(TaskServerError):
     text = mark("the client named default can't be deleted: jobs without a client belong to it")
 
 
+_VERBS = (mark("started"), mark("stopped"), mark("killed"))
+
+
 class WrongStatus(TaskServerError):
-    text = mark("job {job_id} is {status}: it can't be {verb} now")
+    """`verb` is one of _VERBS; it and the status are shown in the reader's language."""
+
+    text = mark("job {job_id} can't be {verb} now: it is {status}")
+
+    def message(self) -> str:
+        words = {name: translate(str(self.fields[name])) for name in ("verb", "status")}
+        return translate(self.text, job_id=self.fields["job_id"], **words)
 
 
 class OnlyCommandsAreKilled(TaskServerError):
@@ -59,4 +72,7 @@ class UniqueKeyTaken(TaskServerError):
 
 
 class CannotMove(TaskServerError):
-    text = mark("job {job_id} is {status}; only waiting jobs have a place to move to")
+    text = mark("job {job_id} can't be moved, only waiting jobs have a place: it is {status}")
+
+    def message(self) -> str:
+        return translate(self.text, job_id=self.fields["job_id"], status=translate(str(self.fields["status"])))

@@ -38,7 +38,7 @@ def lasting_postgres_url(postgres: Any) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """As everywhere, but on PostgreSQL one database serves all tests and is emptied: a copy for each takes long."""
+    """As everywhere, but on PostgreSQL one database serves all tests and is emptied: a copy takes long."""
     if request.param == "sqlite":
         file = tmp_path / "taskserver.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_template"), file)
