@@ -30,6 +30,7 @@ class Interruption:
     def __init__(self) -> None:
         self._lock = Lock()
         self._thread: int | None = None
+        self._raised = False
 
     def begin(self) -> None:
         with self._lock:
@@ -38,24 +39,42 @@ class Interruption:
     def end(self) -> None:
         """From here on nothing is raised any more; what has not arrived yet is withdrawn."""
         with self._lock:
-            if self._thread is not None:
-                _raise_in(self._thread, None)
-                self._thread = None
+            raised, self._raised, self._thread = self._raised, False, None
+        if raised:
+            _withdraw()
 
     def interrupt(self, error: type[Stopped]) -> bool:
         """Whether there was something to interrupt. It arrives when the thread next executes Python code."""
         with self._lock:
             if self._thread is None:
                 return False
+            self._raised = True
             _raise_in(self._thread, error)
             return True
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+class _Withdrawn(BaseException):
+    """Takes the place of an exception that is not to arrive."""
+
+
+def _withdraw() -> None:
+    """Whatever is pending in this thread is replaced by an exception that is caught here.
+
+    Taken back without a replacement, CPython 3.11 goes on looking for it for ever, and no thread that is traced
+    or profiled gets past the next call.
+    """
+    try:
+        _raise_in(get_ident(), _Withdrawn)
+        while True:
+            pass
+    except _Withdrawn:
+        pass
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
     import ctypes
 
-    raised = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def execute(run: Run, interruption: Interruption) -> tuple[Outcome, bool]:

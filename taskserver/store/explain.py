@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,20 +24,23 @@ class Finding:
     text: str
 
 
-def explain(connection: Connection, job_id: int, now: datetime) -> list[Finding]:
+Show = Callable[[datetime], str]
+
+
+def explain(connection: Connection, job_id: int, now: datetime, show: Show = to_rfc3339) -> list[Finding]:
     job = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.type == "once")).first()
     if job is None:
         raise JobNotFound(job_id=job_id)
     if job.status != Status.WAITING:
-        return [_about_status(job)]
-    findings = list(_obstacles(connection, job, now))
+        return [_about_status(job, show)]
+    findings = list(_obstacles(connection, job, now, show))
     if not findings:
         findings.append(Finding("next", translate("nothing holds it back: it starts with the next free slot")))
     return findings
 
 
-def _about_status(job: Any) -> Finding:
-    since = to_rfc3339(job.started_at) if job.started_at else ""
+def _about_status(job: Any, show: Show) -> Finding:
+    since = show(job.started_at) if job.started_at else ""
     sentences = {
         Status.RUNNING: translate("it runs, since {since}", since=since),
         Status.STOPPING: translate("it was asked to stop and has not ended yet"),
@@ -48,7 +51,7 @@ def _about_status(job: Any) -> Finding:
     return Finding(job.status, sentences[Status(job.status)])
 
 
-def _obstacles(connection: Connection, job: Any, now: datetime) -> Iterator[Finding]:
+def _obstacles(connection: Connection, job: Any, now: datetime, show: Show) -> Iterator[Finding]:
     if not job.active:
         yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
     client = connection.execute(select(clients).where(clients.c.id == job.client_id)).one()
@@ -59,7 +62,7 @@ def _obstacles(connection: Connection, job: Any, now: datetime) -> Iterator[Find
         )
         yield Finding("no_login", text)
     if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
-        at = to_rfc3339(job.next_run_at)
+        at = show(job.next_run_at)
         if job.attempt:
             yield Finding(
                 "retry",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 
+from taskserver.clock import to_rfc3339
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, run_output, runs, tasks
 from taskserver.jobs import ENDED, Ready, Status
@@ -99,10 +101,10 @@ class Reading:
                 query = query.where(tuple_(run_output.c.run_id, run_output.c.seq) > tuple_(*after))
             return [as_dict(row) for row in connection.execute(query)]
 
-    def explain(self, job_id: int) -> list[Finding]:
-        """Why the job does not run now, the strongest reason first; one finding at least."""
+    def explain(self, job_id: int, show: Callable[[datetime], str] = to_rfc3339) -> list[Finding]:
+        """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times."""
         with self._database.read() as connection:
-            return explain(connection, job_id, self._database.now())
+            return explain(connection, job_id, self._database.now(), show)
 
     @staticmethod
     def _select() -> Select[Any]:

@@ -8,9 +8,10 @@ import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.job import view
-from taskserver.cli.output import print_fields, print_json, print_table, say
+from taskserver.cli.output import local_time, print_fields, print_json, print_table, say
 from taskserver.cli.parameters import JOB_ID, STATUSES, TaskName, client_option, limit_option
 from taskserver.cli.session import Session, pass_session
+from taskserver.clock import to_rfc3339
 from taskserver.texts import mark, translate
 
 
@@ -84,7 +85,9 @@ def show(session: Session, job_id: int) -> None:
 @pass_session
 def explain(session: Session, job_id: int) -> None:
     """Says why a job does not run, or when it will."""
-    findings = session.store.jobs.explain(job_id)
+    zone = session.zone
+    show = to_rfc3339 if session.json else lambda moment: local_time(moment, zone, with_zone=True)
+    findings = session.store.jobs.explain(job_id, show)
     if session.json:
         print_json([asdict(finding) for finding in findings])
         return
