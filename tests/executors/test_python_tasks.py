@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import time
@@ -324,6 +325,27 @@ def test_an_interruption_never_hits_anything_but_its_task(bench):
 
     assert bench.pool._threads == 4
     assert bench.run().job_status is Status.FINISHED
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_tasks_can_be_traced_and_profiled_after_earlier_ones(interrupted):
+    """In a process of its own, which hangs where this fails."""
+    program = f"""
+import cProfile
+from taskserver.executors.python import Interruption
+from taskserver.tasks import TimedOut
+interruption = Interruption()
+interruption.begin()
+try:
+    while {interrupted}:
+        interruption.interrupt(TimedOut)
+except TimedOut:
+    pass
+interruption.end()
+cProfile.Profile().runcall(lambda: (lambda: None)())
+"""
+
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=20)
 
 
 def test_async_tasks_run_in_a_loop_of_their_own(bench):
