@@ -19,6 +19,7 @@ from taskserver.store.errors import (
     UniqueKeyTaken,
     WrongStatus,
 )
+from taskserver.store.occurrences import release_next
 
 
 class Control:
@@ -71,6 +72,7 @@ class Control:
         if job.status == Status.WAITING:
             ended = {"status": Status.STOPPED, "ready": None, "stop_requested_at": now, "ended_at": now}
             self._change(connection, job, "stopped", {Status.WAITING}, ended)
+            self._release_next(connection, job)
             return Status.STOPPED
         asked = {"status": Status.STOPPING, "stop_requested_at": now}
         self._change(connection, job, "stopped", {Status.RUNNING}, asked)
@@ -104,7 +106,14 @@ class Control:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(wish))
             return False
         connection.execute(delete(jobs).where(jobs.c.id == job.id, jobs.c.claim.is_(None)))
+        self._release_next(connection, job)
         return True
+
+    @staticmethod
+    def _release_next(connection: Connection, job: Any) -> None:
+        """The job of a cron entry that is held behind this one waits no longer."""
+        if job.cron_entry_id is not None:
+            release_next(connection, job.cron_entry_id)
 
     def delete_finished(self, client: str | None = None) -> int:
         """Removes finished jobs; their runs stay. Returns how many."""

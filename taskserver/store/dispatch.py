@@ -226,7 +226,8 @@ class Dispatch:
         now = self._database.now()
         seen = self._look(connection)
         queued = self._occurrences.queue_due(connection, now) if seen.entry_is_due(now) else 0
-        if queued or work.count or any(claim.cron_entry_id for claim, _ in work.endings):
+        # The heartbeat finds what plain SQL has set free.
+        if queued or work.count or work.heartbeat or any(claim.cron_entry_id for claim, _ in work.endings):
             self._occurrences.release_held(connection)
         promoted = self._promote_due(connection, now) if seen.job_is_due(now) else 0
         turn.autostart = capacity.autostart = seen.autostart

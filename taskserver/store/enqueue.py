@@ -15,10 +15,10 @@ from sqlalchemy import Connection, insert, select, text
 
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
-from taskserver.database.types import dump_json
 from taskserver.jobs import Ready
-from taskserver.store.errors import ClientNotFound, NotJson
+from taskserver.store.errors import ClientNotFound
 from taskserver.store.occurrences import lane_for
+from taskserver.store.rows import document
 
 _INSERT = """
 INSERT INTO jobs (client_id, task, title, description, data, priority, status, ready, next_run_at, lane,
@@ -93,7 +93,7 @@ class Enqueuing:
             "task": task,
             "title": title,
             "description": description,
-            "data": _document(task, data or {}),
+            "data": document(task, data or {}),
             "priority": priority,
             "ready": Ready.QUEUED if active and (run_at is None or run_at <= now) else None,
             "run_at": self._database.instant(run_at),
@@ -145,7 +145,7 @@ class Enqueuing:
         if not data:
             return []
         for each in data:
-            _document(task, each)
+            document(task, each)
         now = self._database.now()
         same = {
             "task": task,
@@ -221,16 +221,6 @@ class _Foreign:
         connection = _sqlalchemy_connection(self._connection)
         if connection is not None:
             self._database.dialect.lock_key(connection, *parts)
-
-
-def _document(task: str, data: Mapping[str, Any]) -> str:
-    """The JSON text of `data`. Raises NotJson for what JSON, or UTF-8, has no form for."""
-    try:
-        document = dump_json(dict(data)) or ""
-        document.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise NotJson(task=task, reason=error) from None
-    return document
 
 
 def _sqlalchemy_connection(connection: Any) -> Connection | None:

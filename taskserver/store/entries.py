@@ -11,10 +11,9 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from taskserver.cron import check_time_zone, parse
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, missed_runs, tasks
-from taskserver.jobs import Ready
 from taskserver.store.errors import ClientNotFound, EntryExists, EntryNotFound
 from taskserver.store.occurrences import Occurrences
-from taskserver.store.rows import as_dict, shown_title
+from taskserver.store.rows import as_dict, document, shown_title
 
 EDITABLE = frozenset(
     {
@@ -49,8 +48,9 @@ class CronEntries:
     ) -> int:
         """Adds an entry and returns its id.
 
-        Raises InvalidSchedule, InvalidTimeZone, ClientNotFound, EntryExists.
+        Raises InvalidSchedule, InvalidTimeZone, ClientNotFound, EntryExists, NotJson.
         """
+        document(task, data or {})
         schedule, zone = parse(cron_spec), check_time_zone(time_zone)
         with self._database.write() as connection:
             client_id = self._client_id(connection, client)
@@ -100,6 +100,9 @@ class CronEntries:
             raise ValueError(f"not to be edited: {sorted(unknown)}")
         with self._database.write() as connection:
             entry = self._get(connection, entry_id)
+            if not changed:
+                return
+            document(entry["task"], changed.get("data") or {})
             if changed.get("name", entry["name"]) != entry["name"]:
                 self._refuse_twin(connection, entry["client_id"], entry["client"], changed["name"])
             if "cron_spec" in changed or "time_zone" in changed:
@@ -124,11 +127,7 @@ class CronEntries:
         with self._database.write() as connection:
             self._get(connection, entry_id)
             entry = connection.execute(select(jobs).where(jobs.c.id == entry_id)).one()
-            occurrences = Occurrences(self._database, ZoneInfo("UTC"))
-            job_id = occurrences.insert_job(connection, entry, due_at=None, ready=Ready.BY_HAND)
-            if job_id is None:
-                raise EntryNotFound(name=entry_id, client=entry.client_id)
-            return job_id
+            return Occurrences(self._database, ZoneInfo("UTC")).insert_by_hand(connection, entry)
 
     def delete(self, entry_id: int) -> None:
         """Removes the entry; jobs that it has queued stay."""
@@ -145,11 +144,12 @@ class CronEntries:
 
     def _get(self, connection: Connection, name_or_id: str | int, client: str = "default") -> dict[str, Any]:
         query = self._select()
-        number = int(name_or_id) if isinstance(name_or_id, int) or str(name_or_id).isdecimal() else None
-        by_name = (jobs.c.name == str(name_or_id)) & (clients.c.name == client)
-        row = connection.execute(query.where(by_name)).first()
-        if row is None and number is not None:
-            row = connection.execute(query.where(jobs.c.id == number)).first()
+        row = None
+        if isinstance(name_or_id, str):
+            by_name = (jobs.c.name == name_or_id) & (clients.c.name == client)
+            row = connection.execute(query.where(by_name)).first()
+        if row is None and str(name_or_id).isdecimal():
+            row = connection.execute(query.where(jobs.c.id == int(name_or_id))).first()
         if row is None:
             raise EntryNotFound(name=name_or_id, client=client)
         return _entry(row)

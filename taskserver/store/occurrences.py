@@ -22,7 +22,8 @@ log = logging.getLogger("taskserver.cron")
 
 BATCH = 500
 MOST_MISSED = 10_000
-"""How many due times one look counts; what lies further back waits for the next look."""
+"""How many due times one turn looks at. Of an entry that missed more, this many are counted as missed; what
+`misfire` makes up for, and other entries, follow with the next turn."""
 
 ON_TIME = timedelta(seconds=90)
 """An occurrence found later than this after its due time was missed: the policy `misfire` decides."""
@@ -64,7 +65,10 @@ class Occurrences:
         self._zone = default_zone
 
     def queue_due(self, connection: Connection, now: datetime) -> int:
-        """Queues what is due, at most BATCH entries; returns how many entries were looked at."""
+        """Queues what is due, at most BATCH entries; returns how many entries were looked at.
+
+        After a long downtime it takes several turns, so that none of them keeps the database for long.
+        """
         entries = connection.execute(
             select(jobs)
             .where(
@@ -78,35 +82,17 @@ class Occurrences:
         if not entries:
             return 0
         live = self._with_live_job(connection, [entry.id for entry in entries])
-        for entry in entries:
-            self._advance(connection, entry, now, live=entry.id in live)
-        return len(entries)
+        looked, times = 0, 0
+        while looked < len(entries) and times < MOST_MISSED:
+            entry = entries[looked]
+            times += self._advance(connection, entry, now, live=entry.id in live)
+            looked += 1
+        return looked
 
     def release_held(self, connection: Connection) -> int:
         """Frees the first held job of each cron entry of which nothing else is on its way any more."""
-        held = select(jobs.c.cron_entry_id).where(jobs.c.ready == Ready.HELD).distinct().subquery()
-        freed = 0
-        for (entry_id,) in connection.execute(select(held.c.cron_entry_id)).all():
-            busy = connection.execute(
-                select(jobs.c.id)
-                .where(
-                    jobs.c.cron_entry_id == entry_id,
-                    jobs.c.status.in_(LIVE),
-                    or_(jobs.c.ready.is_(None), jobs.c.ready != Ready.HELD),
-                )
-                .limit(1)
-            ).first()
-            if busy:
-                continue
-            first = (
-                select(jobs.c.id)
-                .where(jobs.c.cron_entry_id == entry_id, jobs.c.ready == Ready.HELD)
-                .order_by(jobs.c.due_at)
-                .limit(1)
-                .scalar_subquery()
-            )
-            freed += connection.execute(update(jobs).where(jobs.c.id == first).values(ready=Ready.QUEUED)).rowcount
-        return freed
+        held = select(jobs.c.cron_entry_id).where(jobs.c.ready == Ready.HELD).distinct()
+        return sum(release_next(connection, entry_id) for (entry_id,) in connection.execute(held).all())
 
     @staticmethod
     def _with_live_job(connection: Connection, entry_ids: list[int]) -> set[int]:
@@ -115,7 +101,8 @@ class Occurrences:
         )
         return {row.cron_entry_id for row in rows}
 
-    def _advance(self, connection: Connection, entry: Any, now: datetime, *, live: bool) -> None:
+    def _advance(self, connection: Connection, entry: Any, now: datetime, *, live: bool) -> int:
+        """Queues what is due of one entry and moves it on; returns how many due times there were."""
         try:
             schedule = parse(entry.cron_spec)
             zone = check_time_zone(entry.time_zone) if entry.time_zone else self._zone
@@ -123,7 +110,7 @@ class Occurrences:
             # Only a plain INSERT or UPDATE can bring it here; our own interfaces refuse it.
             log.error("cron entry %s (%s) is switched off: %s", entry.id, entry.name, error)
             self._move(connection, entry, {"active": False, "error": str(error)})
-            return
+            return 0
         if entry.next_run_at is None:
             first = schedule.next_after(now, zone)
             if first is None:
@@ -131,11 +118,12 @@ class Occurrences:
                 self._move(connection, entry, {"active": False, "error": "the schedule never fires"})
             else:
                 self._move(connection, entry, {"next_run_at": first})
-            return
+            return 0
         before = entry.next_run_at - timedelta(microseconds=1)
-        due = schedule.between(before, now, zone, MOST_MISSED)
-        if len(due) == MOST_MISSED and entry.misfire != Misfire.ALL:
-            due = due[:-1] + _newest(schedule, now, zone)
+        most = BATCH if entry.misfire == Misfire.ALL else MOST_MISSED
+        due = schedule.between(before, now, zone, most)
+        if len(due) == MOST_MISSED:
+            due = due[:-2] + _newest(schedule, now, zone)
         # A schedule that was changed by plain SQL need not contain the instant that was noted.
         later = schedule.next_after(max(due[-1], entry.next_run_at) if due else now, zone)
         decided = plan(due, later, now=now, misfire=entry.misfire, blocked=live and entry.overlap == Overlap.SKIP)
@@ -143,11 +131,12 @@ class Occurrences:
         if decided.queue:
             values["last_run_at"] = now
         if not self._move(connection, entry, values):
-            return  # another node was here
+            return len(due)  # another node was here
         self._queue(connection, entry, decided.queue, held=live)
         for reason, times in (("misfire", decided.missed), ("overlap", decided.skipped)):
             if times:
                 self._record_missed(connection, entry, reason, times, now)
+        return len(due)
 
     @staticmethod
     def _move(connection: Connection, entry: Any, values: dict[str, Any]) -> bool:
@@ -157,14 +146,25 @@ class Occurrences:
         return connection.execute(update(jobs).where(jobs.c.id == entry.id, same).values(values)).rowcount == 1
 
     def _queue(self, connection: Connection, entry: Any, times: list[datetime], *, held: bool) -> None:
-        for number, due_at in enumerate(times):
-            self.insert_job(connection, entry, due_at=due_at, ready=Ready.HELD if held or number else Ready.QUEUED)
+        """One job for each of the times; one that has been queued before is not queued again."""
+        same_times = select(jobs.c.due_at).where(jobs.c.cron_entry_id == entry.id, jobs.c.due_at.in_(times))
+        before = set(connection.execute(same_times).scalars()) if times else set()
+        rows: list[dict[str, Any]] = []
+        for due_at in times:
+            if due_at not in before:
+                ready = Ready.HELD if held or rows else Ready.QUEUED
+                rows.append(self._job(connection, entry, due_at=due_at, ready=ready))
+        if rows:
+            connection.execute(insert(jobs), rows)
 
-    def insert_job(self, connection: Connection, entry: Any, *, due_at: datetime | None, ready: int) -> int | None:
-        """Inserts one job of the entry; None when this due time has been queued already."""
-        if due_at is not None and self._queued_before(connection, entry.id, due_at):
-            return None
-        values = {
+    def insert_by_hand(self, connection: Connection, entry: Any) -> int:
+        """Inserts one job of the entry that belongs to no due time and comes before all others."""
+        values = self._job(connection, entry, due_at=None, ready=Ready.BY_HAND)
+        job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
+        return job_id
+
+    def _job(self, connection: Connection, entry: Any, *, due_at: datetime | None, ready: int) -> dict[str, Any]:
+        return {
             "client_id": entry.client_id,
             "type": "once",
             "cron_entry_id": entry.id,
@@ -182,15 +182,6 @@ class Occurrences:
             "created_at": self._database.now(),
             "created_by": f"cron entry {entry.name}",
         }
-        job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
-        return job_id
-
-    @staticmethod
-    def _queued_before(connection: Connection, entry_id: int, due_at: datetime) -> bool:
-        found = connection.execute(
-            select(jobs.c.id).where(jobs.c.cron_entry_id == entry_id, jobs.c.due_at == due_at)
-        ).first()
-        return found is not None
 
     @staticmethod
     def _record_missed(
@@ -216,12 +207,23 @@ class Occurrences:
         )
 
 
+def release_next(connection: Connection, entry_id: int) -> int:
+    """Frees the first held job of a cron entry unless another one of it is on its way; returns how many."""
+    mine = jobs.c.cron_entry_id == entry_id
+    on_its_way = or_(jobs.c.ready.is_(None), jobs.c.ready != Ready.HELD)
+    if connection.execute(select(jobs.c.id).where(mine, jobs.c.status.in_(LIVE), on_its_way).limit(1)).first():
+        return 0
+    first = select(jobs.c.id).where(mine, jobs.c.ready == Ready.HELD).order_by(jobs.c.due_at).limit(1)
+    freed = update(jobs).where(jobs.c.id == first.scalar_subquery()).values(ready=Ready.QUEUED)
+    return connection.execute(freed).rowcount
+
+
 def _newest(schedule: Schedule, now: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The newest due time up to `now`, without walking through all that were missed."""
+    """The newest two due times up to `now`, without walking through all that were missed."""
     for days in (1, 32, 367):
         times = schedule.between(now - timedelta(days=days), now, zone, 100_000)
         if times:
-            return times[-1:]
+            return times[-2:]
     return []
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
+from taskserver.database.types import dump_json
 from taskserver.jobs import Claim
+from taskserver.store.errors import NotJson
 
 _FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def as_dict(row: Row[Any]) -> dict[str, Any]:
     return dict(row._mapping)
+
+
+def document(task: str, data: Mapping[str, Any]) -> str:
+    """The JSON text of a job's data. Raises NotJson for what JSON, or UTF-8, has no form for."""
+    try:
+        text = dump_json(dict(data)) or ""
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJson(task=task, reason=error) from None
+    return text
 
 
 def shown_title(row: dict[str, Any], task_title: str | None) -> str:

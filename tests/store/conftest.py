@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from taskserver.database import PATIENT
 from taskserver.jobs import Claim, Outcome, Report
 from taskserver.store import Capacity, NodeIdentity, Store, Turn, Work
 
@@ -77,11 +78,13 @@ class Node:
         free: int = 0,
         reports: list[Report] | None = None,
         count: bool = True,
+        heartbeat: bool = False,
         **capacity: Any,
     ) -> Turn:
         return self.dispatch.turn(
-            Work(endings=list(endings), reports=reports or [], count=count),
+            Work(endings=list(endings), reports=reports or [], count=count, heartbeat=heartbeat),
             Capacity(node=self.row, node_id=self.node_id, free=free, limits=self.tasks, **capacity),
+            patience=PATIENT,
         )
 
     def claim(self, free: int = 1, **capacity: Any) -> list[Claim]:
