@@ -103,7 +103,7 @@ def test_a_kill_inside_a_transaction_leaves_nothing_of_it(any_server):
 
 def test_a_killed_sample_goes_on_where_it_was(server):
     server.start()
-    job = server.insert("sample", seconds=3)
+    job = server.insert("sample", seconds=2)
     eventually(lambda: (server.job(job)["checkpoint"] or "").find("counted") > 0)
 
     server.kill()
