@@ -74,6 +74,8 @@ class Sqlite:
     @staticmethod
     def _on_connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions are begun by _on_begin, not guessed by the driver
+        # SQLite's own knows the letters of ASCII alone: searches would not find an umlaut in another case.
+        connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
         # FULL: a commit that was acknowledged survives a power cut (NORMAL loses the last ones in WAL mode).
         cursor.execute("PRAGMA synchronous = FULL")
@@ -227,6 +229,10 @@ class Postgresql:
         connection.exec_driver_sql(
             "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 7621))", {"key": "\x1f".join(parts)}
         )
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _is_operational(error: DBAPIError) -> bool:

@@ -55,7 +55,7 @@ WHERE c.login IS NOT NULL ORDER BY c.id
 
 _HEAD = """
 SELECT j.id, j.client_id, j.priority, j.position, j.task, j.node_id FROM jobs j
-WHERE j.ready = :ready AND j.lane = :lane AND j.client_id = :client_id AND j.active
+WHERE j.ready = :ready AND j.lane = :lane AND j.client_id = :client_id AND j.active AND j.status = 'waiting'
 ORDER BY j.priority DESC, j.position, j.id LIMIT :quota
 """
 
@@ -63,6 +63,7 @@ _HEADS_LATERAL = """
 SELECT h.* FROM unnest(CAST(:client_ids AS bigint[])) AS wanted(client_id) CROSS JOIN LATERAL (
   SELECT j.id, j.client_id, j.priority, j.position, j.task, j.node_id FROM jobs j
   WHERE j.ready = :ready AND j.lane = :lane AND j.client_id = wanted.client_id AND j.active
+    AND j.status = 'waiting'
   ORDER BY j.priority DESC, j.position, j.id LIMIT :quota {skip_locked}
 ) h
 """

@@ -136,7 +136,9 @@ class Nodes:
         crashes = row.crashes + 1
         too_often = crashes >= (row.max_crashes or 3)
         text = f"the node {node.node_id} died while the job ran"
-        if row.on_crash == OnCrash.FAIL or too_often:
+        if row.status == Status.STOPPING:
+            after = Outcome.lost(text, job_status=Status.STOPPED)
+        elif row.on_crash == OnCrash.FAIL or too_often:
             after = Outcome.lost(text, job_status=Status.FAILED)
         else:
             after = Outcome.lost(text, job_status=Status.WAITING)

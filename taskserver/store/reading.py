@@ -59,7 +59,7 @@ class Reading:
         after_id: int | None = None,
     ) -> list[dict[str, Any]]:
         """Jobs as dicts: running ones first, then waiting ones as they will start, then those of the future, then
-        the ended ones, the newest first. `after_id` continues behind that job."""
+        the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone)."""
         wanted: list[ColumnElement[bool]] = [jobs.c.type == "once"]
         if status is not None:
             wanted.append(jobs.c.status.in_([status] if isinstance(status, str) else list(status)))
@@ -77,8 +77,9 @@ class Reading:
         with self._database.read() as connection:
             if after_id is not None:
                 last = connection.execute(select(*key).where(jobs.c.id == after_id)).first()
-                if last is not None:
-                    wanted.append(tuple_(*key) > tuple_(*last))
+                if last is None:
+                    raise JobNotFound(job_id=after_id)
+                wanted.append(tuple_(*key) > tuple_(*last))
             rows = connection.execute(self._select().where(*wanted).order_by(*key).limit(limit)).all()
         return [_job(row) for row in rows]
 

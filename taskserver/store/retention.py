@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from taskserver.database import PATIENT, Database, Patience
 from taskserver.database.schema import jobs
@@ -47,13 +47,15 @@ class Retention:
     @staticmethod
     def _beyond(connection: Connection, status: Status, count: int) -> list[ColumnElement[bool]]:
         """The condition for jobs that ended before the newest `count` ones."""
-        oldest_kept: datetime | None = connection.execute(
-            select(jobs.c.ended_at)
+        newest_doomed = connection.execute(
+            select(jobs.c.ended_at, jobs.c.id)
             .where(jobs.c.status == status, jobs.c.ended_at.is_not(None))
-            .order_by(jobs.c.ended_at.desc())
-            .offset(max(count - 1, 0))
+            .order_by(jobs.c.ended_at.desc(), jobs.c.id.desc())
+            .offset(count)
             .limit(1)
-        ).scalar()
-        if oldest_kept is None:
+        ).first()
+        if newest_doomed is None:
             return []
-        return [jobs.c.ended_at < oldest_kept if count else jobs.c.ended_at <= oldest_kept]
+        at, job_id = newest_doomed
+        # A whole batch may have ended in one instant.
+        return [jobs.c.ended_at < at, and_(jobs.c.ended_at == at, jobs.c.id <= job_id)]
