@@ -28,11 +28,9 @@ def clone():
     folder = Path(tempfile.mkdtemp(prefix="taskserver-clone-", dir="/var/tmp"))
     try:
         folder.chmod(0o755)
-        tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
-        for name in filter(None, tracked.decode().split("\0")):
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, folder / name)
+        for name in ("taskserver", "scripts", "etc"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "setup.cfg", folder)
         shutil.copytree(TASK_MODULES, folder / "modules", ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(["chmod", "-R", "a+rX,go-w", folder], check=True)
         install(folder)
@@ -174,6 +172,22 @@ def test_so_are_its_commands_and_none_of_its_files_is_roots(cloned, somebody):
     assert socket.st_uid == somebody.pw_uid
     assert socket.st_mode & 0o007 == 0
     assert not [path for path in cloned.home.rglob("*") if path.lstat().st_mode & 0o002 and not path.is_symlink()]
+
+
+def test_a_database_that_root_makes_is_the_users(cloned, somebody):
+    cloned.control("start")
+    cloned.stop()
+    for file in cloned.users_dir.iterdir():
+        file.unlink()
+
+    cloned.control("db", "upgrade")
+    cloned.control("job", "add", "quick")
+
+    owners = {file.name: file.stat().st_uid for file in cloned.users_dir.iterdir()}
+    assert owners["taskserver.sqlite"] == somebody.pw_uid
+    assert set(owners.values()) == {somebody.pw_uid}
+    cloned.start()
+    assert cloned.wait(1) == ["finished"]
 
 
 def test_its_own_user_may_start_it_and_others_may_not(cloned, somebody):
