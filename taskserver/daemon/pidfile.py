@@ -125,6 +125,10 @@ class PidFile:
     def held(self) -> bool:
         return self._descriptor >= 0
 
+    def is_in_place(self) -> bool:
+        """Whether the file of our name is still the one we have locked; without it a second daemon could start."""
+        return _same_file(self._descriptor, self.path)
+
     def __enter__(self) -> Self:
         """Take the lock and write who we are.
 

@@ -31,6 +31,9 @@ from taskserver.texts import translate
 if TYPE_CHECKING:
     from taskserver.config import Settings
 
+PIDFILE_SECONDS = 5.0
+"""How often the daemon looks whether its pidfile is still its own."""
+
 ABANDON_SECONDS = 10.0
 """How long a service may take to end after it was told to end at once."""
 
@@ -64,6 +67,7 @@ class Supervisor:
         self._told = False  # whoever waits for the start waits no longer
         self._waiting_since: float | None = None
         self._stops = 0
+        self._next_look = time.monotonic() + PIDFILE_SECONDS
         self._abandoned_at: float | None = None
         self._reloaded: dict[str, Any] = {"count": 0, "faults": [], "restart": []}
 
@@ -109,6 +113,7 @@ class Supervisor:
                 self._take_start()
                 for number in self._inbox.take():
                     self._obey(number)
+                self._look_after_pidfile()
                 if self._daemon.notifier.watchdog_seconds:
                     self._daemon.notifier.alive()
 
@@ -123,7 +128,8 @@ class Supervisor:
     def _patience(self, pause: float | None) -> float | None:
         """Seconds until something is due that nobody announces; None: sleep until something happens."""
         now = time.monotonic()
-        due = [] if pause is None else [pause]
+        due = [self._next_look - now] if not self._stops else []
+        due += [] if pause is None else [pause]
         if self._daemon.notifier.watchdog_seconds:
             due.append(self._daemon.notifier.watchdog_seconds / 2)
         if self._waiting_since is not None and not self._told:
@@ -159,6 +165,16 @@ class Supervisor:
     @property
     def _database_wait(self) -> float:
         return self._settings.database_wait.total_seconds()
+
+    def _look_after_pidfile(self) -> None:
+        """Whose pidfile was removed or replaced can't be found any more, and another daemon may take the place."""
+        now = time.monotonic()
+        if now < self._next_look or self._stops:
+            return
+        self._next_look = now + PIDFILE_SECONDS
+        if not self._daemon.pidfile.is_in_place():
+            self._log.error("the pidfile %s was removed or replaced", self._daemon.pidfile.path)
+            self._stop("the pidfile is gone")
 
     # --- signals
 

@@ -35,9 +35,7 @@ class InvalidDatabase(NotConfigured):
 
 
 class NoDatabase(TaskServerError):
-    text = mark(
-        "the database {database} does not exist yet; `task_server start` or `task_server db upgrade` makes it"
-    )
+    text = mark("the database {database} has no tables yet; `task_server db upgrade` makes them")
     exit_code = EXIT_NEEDS_UPGRADE
 
 

@@ -182,3 +182,13 @@ def test_an_idle_daemon_uses_no_processor_time(daemon):
 def _cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def test_a_daemon_whose_pidfile_was_removed_ends(daemon):
+    daemon.start()
+    pid = daemon.pid
+
+    (daemon.users_dir / "taskserver.pid").unlink()
+
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
+    assert "was removed or replaced" in daemon.log()

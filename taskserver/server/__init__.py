@@ -5,7 +5,6 @@ It implements the service that the daemon drives. It refuses to know about pidfi
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -21,47 +20,31 @@ from zoneinfo import ZoneInfo
 from taskserver import __version__
 from taskserver.clock import to_rfc3339
 from taskserver.config import Settings
-from taskserver.database import (
-    Database,
-    DatabaseBusy,
-    DatabaseUnavailable,
-    NoDatabase,
-    SchemaState,
-    require_current,
-    schema_state,
-    upgrade_apart,
-)
+from taskserver.database import Database, DatabaseBusy, DatabaseUnavailable
 from taskserver.dispatcher import Dispatcher, Pace, Wakeup
-from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, NotConfigured, TaskServerError
+from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, TaskServerError
 from taskserver.executors import Done, Pool
 from taskserver.jobs import ENDED, Status
 from taskserver.maintenance import KeepJobs, prune
+from taskserver.server.opening import lock_database_file, open_database
 from taskserver.store import Capacity, Dispatch, Keep, NodeIdentity, Store
 from taskserver.tasks import Registry, Task
-from taskserver.texts import mark, translate
+from taskserver.texts import mark
 
 RESTART_KEYS = (
-    *("database", "users_dir", "run_as", "allow_root", "node_id", "modules", "python_path", "lease", "time_zone"),
+    *("database", "users_dir", "run_as", "allow_root", "node_id"),
+    *("modules", "python_path", "lease", "time_zone"),
 )
 """Settings that a running daemon can't take over."""
 
-LONGEST_WAIT_SECONDS = 5.0
 NAME_PATIENCE_SECONDS = 10.0
 """How long a predecessor's connection may take to be noticed as gone by the database server."""
-
-
-class DatabaseInUse(TaskServerError):
-    text = mark("the database {file} is used by another task server; one runs on each SQLite file")
 
 
 class NodeIdInUse(TaskServerError):
     text = mark(
         "another task server works as node {node_id} on this database; set task_server.node_id to another name"
     )
-
-
-class FolderMissing(NotConfigured):
-    text = mark("task_server.database: the folder {folder} does not exist; create it for the daemon's user")
 
 
 class NotStartable(TaskServerError):
@@ -99,8 +82,8 @@ class Server:
         wrong schema, a database or node name that another task server uses.
         """
         registry = self._load_registry(self._settings)
-        self._lock_database_file()
-        self._store = Store(self._wait_for_database(waiting))
+        self._lock_descriptor = lock_database_file(self._settings.database)
+        self._store = Store(self._open_database(waiting))
         dispatcher = self._dispatcher = self._join(self._store, registry)
         self._state = "running"
         threading.Thread(target=self._dispatch, args=(dispatcher,), name="dispatcher", daemon=True).start()
@@ -180,8 +163,8 @@ class Server:
         Raises NotStartable, JobNotFound, and what `start` raises.
         """
         registry = self._load_registry(self._settings)
-        self._lock_database_file()
-        self._store = Store(self._wait_for_database(self._log.warning))
+        self._lock_descriptor = lock_database_file(self._settings.database)
+        self._store = Store(self._open_database(lambda _: None))
         job_id = self._startable(self._store, job_id)
         dispatcher = self._join(self._store, registry, slots=1)
         if not dispatcher.take_one(job_id):
@@ -250,6 +233,8 @@ class Server:
             self._log.exception("the dispatcher has failed")
             self.failure = error
         finally:
+            if self._lock_descriptor is not None:
+                os.close(self._lock_descriptor)
             self._state = "stopped"
             self._ended.set()
 
@@ -311,57 +296,16 @@ class Server:
         lease = self._settings.lease.total_seconds()
         return Pace(self._settings.poll_interval.total_seconds(), min(lease / 4, 15.0))
 
-    # Its database
+    def _open_database(self, waiting: Callable[[str], None]) -> Database:
+        def wait(text: str) -> None:
+            self._state = "waiting for database"
+            waiting(text)
 
-    def _lock_database_file(self) -> None:
-        """One task server for each SQLite file: a lock beside it, held until this process ends."""
-        database = Database(self._settings.database)
-        file = database.file
-        database.close()
-        if file is None:
-            return
-        if not file.parent.is_dir():
-            raise FolderMissing(folder=file.parent)
-        descriptor = _open_lock(file)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise DatabaseInUse(file=file) from None
-        self._lock_descriptor = descriptor
-
-    def _wait_for_database(self, waiting: Callable[[str], None]) -> Database:
-        delay, said = 0.1, False
-        while True:
-            database = Database(self._settings.database)
-            try:
-                self._prepare_schema(database)
-                return database
-            except DatabaseUnavailable as error:
-                database.close()
-                if not said:
-                    said = True
-                    self._state = "waiting for database"
-                    self._log.warning("%s; waiting for it", error)
-                    waiting(error.message())
-            if self._given_up.wait(delay):
-                self._state = "stopped"
-                self._ended.set()
-                raise DatabaseUnavailable(
-                    database=database.label, reason=translate("stopped while waiting for it")
-                )
-            delay = min(delay * 2, LONGEST_WAIT_SECONDS)
-
-    def _prepare_schema(self, database: Database) -> None:
-        """A new SQLite database is made; an older schema is changed only when the configuration allows it."""
-        state = schema_state(database)
-        new_file = state is SchemaState.EMPTY and database.file is not None
-        if new_file or (state is not SchemaState.CURRENT and self._settings.auto_upgrade):
-            upgrade_apart(database)
-        try:
-            require_current(database)
-        except NoDatabase:
-            database.close()
+            return open_database(self._settings, given_up=self._given_up, waiting=wait, log=self._log)
+        except DatabaseUnavailable:
+            self._state = "stopped"
+            self._ended.set()
             raise
 
     def _hold_name(self, dispatch: Dispatch) -> None:
@@ -413,11 +357,6 @@ def _published(task: Task) -> dict[str, Any]:
         "on_crash": str(task.on_crash),
         "kind": "command" if task.command is not None else "python",
     }
-
-
-def _open_lock(database_file: Path) -> int:
-    path = database_file.with_name(database_file.name + ".lock")
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
 
 
 def _memory() -> tuple[int, int]:
