@@ -107,6 +107,15 @@ def test_a_start_does_not_wait_for_ever(server):
     server.stop()
 
 
+def test_a_start_does_not_wait_for_what_waiting_cannot_mend(server, postgres):
+    cases = {postgres.url("no_such_database"): 6, postgres.url("postgres"): 154}
+    for url, code in cases.items():
+        server.configure(database=url, database_wait=30)
+        done = server.control("start", code=code)
+        assert done.stderr.strip()
+        assert not server.processes()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 2 MB in memory."""
