@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 from taskserver.clock import Clock
 from taskserver.database import Database, SchemaState, require_current, schema_state, upgrade
-from taskserver.store.claims import Capacity
 from taskserver.store.clients import Clients
 from taskserver.store.control import Control
 from taskserver.store.dispatch import Dispatch, Turn, Work
 from taskserver.store.enqueue import Enqueued, Enqueuing
 from taskserver.store.entries import CronEntries
 from taskserver.store.explain import Finding
+from taskserver.store.limits import Capacity
 from taskserver.store.nodes import NodeIdentity, Nodes
 from taskserver.store.reading import Reading
 from taskserver.store.retention import Keep, Retention

@@ -8,7 +8,7 @@ the price depends neither on how many jobs wait nor on how many clients there ar
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from taskserver.database import Database
 from taskserver.database.types import load_json, read_instant
 from taskserver.jobs import Claim, Ready
+from taskserver.store.limits import Capacity, Head, Limits
 from taskserver.store.occurrences import lane, split_lane
 
 FILING_BATCH = 1000
@@ -93,40 +94,12 @@ SELECT {_TAKEN}, started_at, client_id FROM jobs WHERE claim IS NOT NULL AND cla
 
 
 @dataclass(slots=True)
-class Capacity:
-    """What a node can take in this turn."""
-
-    node: int
-    """The node's row, not its name."""
-    node_id: str
-    free: int
-    limits: Mapping[str, int | None]
-    """Every task this node offers, with its max_parallel."""
-    only_own_jobs: bool = False
-    autostart: bool = True
-
-
-@dataclass(slots=True)
 class Taken:
     claims: list[Claim] = field(default_factory=list)
     filed: int = 0
     """Jobs that were moved to the lane they belong in: another turn should follow at once."""
     contended: bool = False
     """A limit was held by another node in this instant: look again soon."""
-
-
-@dataclass(slots=True)
-class _Head:
-    id: int
-    client_id: int
-    priority: int
-    position: int
-    task: str
-    node_id: str | None
-    lane: str
-
-    def order(self) -> tuple[int, int, int]:
-        return (-self.priority, self.position, self.id)
 
 
 class Claims:
@@ -149,7 +122,7 @@ class Claims:
     def take(self, connection: Connection, capacity: Capacity, now: datetime) -> Taken:
         """Claims up to `capacity.free` jobs for the node, by hand started ones first."""
         taken = Taken()
-        limits = _Limits(self._database, connection, capacity)
+        limits = Limits(self._database, connection, capacity)
         found = [(row[0], row[1]) for row in connection.exec_driver_sql(_LANES)]
         for ready in (Ready.BY_HAND, Ready.QUEUED):
             free = capacity.free - len(taken.claims)
@@ -181,7 +154,7 @@ class Claims:
         ).first()
         if row is None:
             return None
-        head = _Head(job_id, row.id, row.priority, row.position, row.task, row.node_id, "")
+        head = Head(job_id, row.id, row.priority, row.position, row.task, row.node_id, "")
         return next(iter(self._claim(connection, [head], {row.id: row}, capacity, now)), None)
 
     def own(self, connection: Connection, node: int) -> list[Claim]:
@@ -191,7 +164,7 @@ class Claims:
         return [_claim(row, names[row.client_id], read_instant(row.started_at)) for row in rows]
 
     @staticmethod
-    def _lanes_for(found: list[str], capacity: Capacity, limits: _Limits) -> list[str]:
+    def _lanes_for(found: list[str], capacity: Capacity, limits: Limits) -> list[str]:
         mine = []
         for name in found:
             task, node_id = split_lane(name)
@@ -212,12 +185,12 @@ class Claims:
         lanes: list[str],
         free: int,
         capacity: Capacity,
-        limits: _Limits,
+        limits: Limits,
         taken: Taken,
-    ) -> tuple[list[_Head], dict[int, Any]]:
+    ) -> tuple[list[Head], dict[int, Any]]:
         clients = self._clients_in(connection, ready, lanes, free)
         limits.lock_clients(clients.values())
-        chosen: list[_Head] = []
+        chosen: list[Head] = []
         # A quota per client keeps the price flat with many clients; what one client leaves over, a second
         # round gives to the others.
         for quota in (-(-free // max(len(clients), 1)), free):
@@ -250,18 +223,18 @@ class Claims:
         quota: int,
         capacity: Capacity,
         taken: Taken,
-    ) -> dict[int, list[_Head]]:
-        heads: dict[int, list[_Head]] = {}
+    ) -> dict[int, list[Head]]:
+        heads: dict[int, list[Head]] = {}
         for name in lanes:
             for row in self._rows(connection, ready, name, list(clients), quota):
-                head = _Head(row.id, row.client_id, row.priority, row.position, row.task, row.node_id, name)
+                head = Head(row.id, row.client_id, row.priority, row.position, row.task, row.node_id, name)
                 proper = _proper_lane(head, capacity)
                 if proper != name:
                     taken.filed += self._file(connection, ready, head, proper)
                 else:
                     heads.setdefault(head.client_id, []).append(head)
         for mine in heads.values():
-            mine.sort(key=_Head.order)
+            mine.sort(key=Head.order)
         return heads
 
     def _rows(
@@ -276,7 +249,7 @@ class Claims:
             rows += connection.exec_driver_sql(self._head, parameters).all()
         return rows
 
-    def _file(self, connection: Connection, ready: int, head: _Head, proper: str) -> int:
+    def _file(self, connection: Connection, ready: int, head: Head, proper: str) -> int:
         """Moves the client's jobs like this one, which a plain INSERT left in the common lane, to their own."""
         return connection.exec_driver_sql(
             self._database.statement(
@@ -299,13 +272,13 @@ class Claims:
         ).rowcount
 
     def _merge(
-        self, heads: dict[int, list[_Head]], clients: Mapping[int, Any], free: int, limits: _Limits
-    ) -> list[_Head]:
+        self, heads: dict[int, list[Head]], clients: Mapping[int, Any], free: int, limits: Limits
+    ) -> list[Head]:
         """One job of each client in turn, beginning behind the client that was served last."""
         limits.reset()
         turn = sorted(heads, key=lambda client_id: (client_id <= self._cursor, client_id))
         queues = {client_id: iter(heads[client_id]) for client_id in turn}
-        chosen: list[_Head] = []
+        chosen: list[Head] = []
         while turn and len(chosen) < free:
             for client_id in list(turn):
                 head = next((head for head in queues[client_id] if limits.take(head, clients)), None)
@@ -320,7 +293,7 @@ class Claims:
     def _claim(
         self,
         connection: Connection,
-        chosen: list[_Head],
+        chosen: list[Head],
         clients: Mapping[int, Any],
         capacity: Capacity,
         now: datetime,
@@ -338,84 +311,7 @@ class Claims:
         return [_claim(row, clients[row.client_id], now) for row in rows]
 
 
-class _Limits:
-    """How much room the limited tasks and clients of one turn have left.
-
-    Where several nodes share the database the rows that stand for the limits are locked first and the running
-    jobs are counted by a statement of their own after that: counted without the lock, a limit of 3 was seen
-    at 6. A limit that another node holds in this instant has no room for us in this turn.
-    """
-
-    def __init__(self, database: Database, connection: Connection, capacity: Capacity) -> None:
-        self._database = database
-        self._connection = connection
-        self._limits = capacity.limits
-        self._tasks: dict[str, int] = {}
-        self._clients: dict[int, int] = {}
-        self._tasks_left: dict[str, int] = {}
-        self._clients_left: dict[int, int] = {}
-        self.contended = False
-
-    def lock(self, names: Collection[str]) -> None:
-        limited = sorted(name for name in names if self._limits.get(name) is not None and name not in self._tasks)
-        if not limited:
-            return
-        locked = self._locked("tasks", "name", limited)
-        running = self._running("task", limited)
-        for name in limited:
-            room = (self._limits[name] or 0) - running.get(name, 0)
-            self._tasks[name] = room if name in locked else 0
-
-    def lock_clients(self, clients: Iterable[Any]) -> None:
-        limited = sorted((row.id, row.max_parallel) for row in clients if row.max_parallel is not None)
-        if not limited:
-            return
-        ids = [client_id for client_id, _ in limited]
-        locked = self._locked("clients", "id", ids)
-        running = self._running("client_id", ids)
-        for client_id, most in limited:
-            self._clients[client_id] = most - running.get(client_id, 0) if client_id in locked else 0
-
-    def room(self, task: str) -> int:
-        return self._tasks.get(task, 1)
-
-    def reset(self) -> None:
-        self._tasks_left = dict(self._tasks)
-        self._clients_left = dict(self._clients)
-
-    def take(self, head: _Head, clients: Mapping[int, Any]) -> bool:
-        task, client_id = head.task, head.client_id
-        if client_id not in clients:
-            return False
-        if self._tasks_left.get(task, 1) <= 0 or self._clients_left.get(client_id, 1) <= 0:
-            return False
-        if task in self._tasks_left:
-            self._tasks_left[task] -= 1
-        if client_id in self._clients_left:
-            self._clients_left[client_id] -= 1
-        return True
-
-    def _locked(self, table: str, column: str, keys: list[Any]) -> set[Any]:
-        skip_locked = self._database.dialect.skip_locked
-        if not skip_locked:
-            return set(keys)
-        rows = self._connection.exec_driver_sql(
-            f"SELECT j.{column} FROM {table} j WHERE j.{column} = ANY(%(keys)s) ORDER BY j.{column} {skip_locked}",
-            {"keys": keys},
-        )
-        locked = {row[0] for row in rows}
-        self.contended = self.contended or len(locked) < len(keys)
-        return locked
-
-    def _running(self, column: str, keys: list[Any]) -> dict[Any, int]:
-        rows = self._connection.exec_driver_sql(
-            f"SELECT {column}, count(*) FROM jobs WHERE claim IS NOT NULL GROUP BY {column}"
-        )
-        wanted = set(keys)
-        return {key: count for key, count in rows if key in wanted}
-
-
-def _proper_lane(head: _Head, capacity: Capacity) -> str:
+def _proper_lane(head: Head, capacity: Capacity) -> str:
     """Unlimited tasks that this node offers stand in the common lane; any other in one of its own."""
     common = head.task in capacity.limits and capacity.limits[head.task] is None
     if common and split_lane(head.lane)[0] == head.task:

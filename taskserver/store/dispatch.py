@@ -19,7 +19,8 @@ from taskserver.database import BRIEF, PATIENT, Database, Patience
 from taskserver.database.schema import jobs, nodes
 from taskserver.database.types import read_instant
 from taskserver.jobs import Claim, Outcome, Reason, Report
-from taskserver.store.claims import Capacity, Claims
+from taskserver.store.claims import Claims
+from taskserver.store.limits import Capacity
 from taskserver.store.occurrences import BATCH, Occurrences
 from taskserver.store.outcomes import Ending, Outcomes
 
