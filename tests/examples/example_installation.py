@@ -41,20 +41,23 @@ class Installation:
 
     def __call__(self, *arguments: str, code: int | None = 0) -> str:
         """Calls the control program; its exit code has to be `code`, None: any. Answers what it prints."""
-        done = subprocess.run(
+        process = self.begin(*arguments)
+        out, err = process.communicate(timeout=60)
+        assert code is None or process.returncode == code, f"{arguments}: {process.returncode}\n{out}{err}"
+        assert "Traceback" not in err
+        return out if code == 0 else out + err
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Calls the control program and does not wait for it."""
+        return subprocess.Popen(
             [sys.executable, str(self.folder / "scripts" / "task_server.py"), *arguments],
             cwd=self.folder,
             env=self.environment,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-            check=False,
         )
-        assert code is None or done.returncode == code, (
-            f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}"
-        )
-        assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stdout + done.stderr
 
     def json(self, *arguments: str, code: int | None = 0) -> Any:
         return json.loads(self(*arguments, "--json", code=code))

@@ -111,6 +111,7 @@ def test_killed_at_any_time_while_all_clients_are_at_work(installation):
     installation.start()
     for client in CLIENTS:
         installation("client", "add", client, "--login", "sample")
+    installation.kill()
     books, chance = [Books(installation, client) for client in CLIENTS], random.Random(4711)
     with taskserver.connect(f"sqlite:///{installation.users_dir}/taskserver.sqlite") as server:
         month = {"month": "2026-11"}
@@ -118,13 +119,14 @@ def test_killed_at_any_time_while_all_clients_are_at_work(installation):
 
     for _ in range(2):
         enough = rows_of(books) + chance.randint(1, 40)
+        starting = installation.begin("start", "--allow-root")
         eventually(lambda enough=enough: rows_of(books) >= enough)
         os.kill(installation.pid() or 0, signal.SIGKILL)
-        eventually(lambda: installation.pid() is None)
+        starting.communicate()
         for each in books:
             each.assert_possible()
-        installation.start()
 
+    installation.start()
     for job_id, each in zip(jobs, books, strict=True):
         installation.wait(job_id)
         each.assert_complete("2026-11")
