@@ -37,6 +37,7 @@ class Installation:
             **os.environ,
             "TASKSERVER_CONFIG": str(self.example / "taskserver.toml"),
             "LC_ALL": "C.UTF-8",
+            "LANGUAGE": "en",
         }
 
     def __call__(self, *arguments: str, code: int | None = 0) -> str:
