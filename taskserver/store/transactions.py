@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseUnavailable
 from taskserver.database.schema import runs
-from taskserver.jobs import Claim, Outcome
+from taskserver.jobs import Claim, Outcome, RunStatus
 from taskserver.store.outcomes import Outcomes
 
 log = logging.getLogger("taskserver.store")
@@ -103,11 +103,13 @@ class JobTransaction:
         while True:
             try:
                 with self._database.read() as connection:
-                    found = connection.execute(select(runs.c.id).where(runs.c.id == self._claim.run_id)).first()
+                    found = connection.execute(
+                        select(runs.c.status).where(runs.c.id == self._claim.run_id)
+                    ).scalar()
             except DatabaseUnavailable:
                 time.sleep(delay)
                 delay = min(delay * 2, 5.0)
                 continue
             if found is None:
                 raise DatabaseUnavailable(database=self._database.label, reason="the commit did not take effect")
-            return True
+            return bool(found != RunStatus.LOST)  # another node may have been quicker than this look

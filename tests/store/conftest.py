@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import select
 import shutil
+import socket
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -59,7 +64,8 @@ class Node:
         self.store = store
         self.node_id = node_id
         self.tasks = tasks if tasks is not None else {"ocr": None}
-        self.dispatch = store.dispatch(ZoneInfo("UTC"))
+        self.zone = ZoneInfo("UTC")
+        self.dispatch = store.dispatch(self.zone)
         identity = NodeIdentity(
             node_id=node_id,
             boot_id=f"boot-{next(_boots)}",
@@ -185,3 +191,56 @@ def eventually() -> Callable[[Callable[[], Any]], Any]:
         return answer
 
     return look
+
+
+class DeafCommit:
+    """A way to the server that swallows the answer to one COMMIT, and the connection with it."""
+
+    def __init__(self, server_socket: str, folder: Path) -> None:
+        self._server_socket = server_socket
+        self.armed = False
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(f"{folder}/.s.PGSQL.5432")
+        self._listening.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
+            server.connect(self._server_socket)
+            while True:
+                for source in select.select([client, server], [], [])[0]:
+                    data = source.recv(1 << 16)
+                    if not data:
+                        return
+                    (server if source is client else client).sendall(data)
+                    if source is client and b"COMMIT" in data and self.armed:
+                        self.armed = False
+                        server.recv(1 << 16)  # it has taken effect
+                        return
+
+    def close(self) -> None:
+        self._listening.close()
+
+
+@pytest.fixture
+def deaf_commit(store: Store, clock: Any) -> Iterator[Callable[[], tuple[Store, DeafCommit]]]:
+    """Another store on the same PostgreSQL; once armed, its next commit takes effect without an answer."""
+    with contextlib.ExitStack() as stack:
+
+        def make() -> tuple[Store, DeafCommit]:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="deaf"))
+            url = store.database.url
+            port = url.port or 5432
+            deaf = DeafCommit(f"{url.query['host']}/.s.PGSQL.{port}", Path(folder))
+            stack.callback(deaf.close)
+            address = url.set(query={**url.query, "host": folder}, port=5432)
+            another = Store.open(address.render_as_string(hide_password=False), clock=clock)
+            return stack.enter_context(another), deaf
+
+        yield make
