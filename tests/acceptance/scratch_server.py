@@ -83,6 +83,7 @@ class TaskServer:
             "node_id": "here",
             "time_zone": "UTC",
             "max_parallel": 4,
+            "poll_interval": 0.1,
             "modules": ["acceptance_tasks"],
             "python_path": [str(TASK_MODULES)],
         }
