@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from taskserver.clock import to_text
 
@@ -28,8 +28,9 @@ class Listener:
         import psycopg
 
         query = {"connect_timeout": "5", "application_name": "taskserver listener", **url.query}
-        address = url.set(drivername="postgresql", query=query).render_as_string(hide_password=False)
-        self._connection = psycopg.connect(address, autocommit=True)
+        # Its words, not the URL: libpq reads a + in a URL as what it is, SQLAlchemy writes a space so.
+        _, words = url.get_dialect()().create_connect_args(url.set(query=query))
+        self._connection = psycopg.connect(**words, autocommit=True)
         self._connection.execute("LISTEN taskserver_jobs")
 
     def fileno(self) -> int:
@@ -55,6 +56,7 @@ class Sqlite:
     """One file, one writer. Every write begins with BEGIN IMMEDIATE and is retried by `Database.write`."""
 
     name: ClassVar[str] = "sqlite"
+    drivers: ClassVar[tuple[str, ...]] = ("sqlite", "sqlite+pysqlite")
     paramstyle: ClassVar[str] = "named"
     one_writer: ClassVar[bool] = True
     lateral: ClassVar[bool] = False
@@ -94,7 +96,10 @@ class Sqlite:
     def prepare(self, connection: Connection) -> None:
         """Once per new file: write-ahead logging, so that readers never wait for the writer."""
         driver: Any = connection.connection.dbapi_connection  # outside any transaction, as the pragma demands
-        driver.execute("PRAGMA journal_mode = WAL").close()
+        try:
+            driver.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.Error as error:
+            raise OperationalError("PRAGMA journal_mode = WAL", None, error) from error
 
     def fault(self, error: DBAPIError) -> str:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
@@ -147,6 +152,7 @@ class Postgresql:
     """Many writers. Claims skip what others have locked; LISTEN tells about new jobs."""
 
     name: ClassVar[str] = "postgresql"
+    drivers: ClassVar[tuple[str, ...]] = ("postgresql", "postgresql+psycopg")
     paramstyle: ClassVar[str] = "pyformat"
     one_writer: ClassVar[bool] = False
     lateral: ClassVar[bool] = True
@@ -236,8 +242,6 @@ def _lower(value: Any) -> Any:
 
 
 def _is_operational(error: DBAPIError) -> bool:
-    from sqlalchemy.exc import InterfaceError, OperationalError
-
     return isinstance(error, OperationalError | InterfaceError)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -38,6 +38,9 @@ from taskserver.database.errors import (
 log = logging.getLogger("taskserver.database")
 
 
+T = TypeVar("T")
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a write waits for another writer. The steps are those that let a dispatcher and busy enqueuers
@@ -48,7 +51,7 @@ class Patience:
     def delays(self) -> Iterator[float]:
         deadline = time.monotonic() + self.seconds
         tries = 0
-        while time.monotonic() < deadline:
+        while tries == 0 or time.monotonic() < deadline:
             tries += 1
             yield 0.0003 if tries <= 100 else 0.002 if tries <= 150 else 0.01
 
@@ -80,8 +83,9 @@ class Database:
 
     @property
     def label(self) -> str:
-        """The URL without its password: what messages show."""
-        return self.url.render_as_string(hide_password=True)
+        """The URL without its passwords: what messages show."""
+        shown = self.url.difference_update_query([name for name in self.url.query if "password" in name])
+        return shown.render_as_string(hide_password=True)
 
     @property
     def file(self) -> Path | None:
@@ -138,6 +142,11 @@ class Database:
         """Begins a write on a connection that the caller keeps, and will `commit` or roll back."""
         self._begin(connection.execution_options(taskserver_write=True), patience, None)
 
+    def prepare(self, connection: Connection) -> None:
+        """What a new database needs before its tables are made. Raises DatabaseUnavailable, DatabaseRefused."""
+        with self.translated():
+            self._patiently(lambda: self.dialect.prepare(connection))
+
     def commit(self, connection: Connection) -> None:
         try:
             connection.commit()
@@ -183,16 +192,16 @@ class Database:
             yield connection
             return
         with self.translated():
-            own = self._connect_patiently()
+            own = self._patiently(self.engine.connect)
         try:
             yield own
         finally:
             own.close()
 
-    def _connect_patiently(self) -> Connection:
+    def _patiently(self, action: Callable[[], T]) -> T:
         for delay in PATIENT.delays():
             try:
-                return self.engine.connect()
+                return action()
             except DBAPIError as error:
                 if self.dialect.fault(error) != FAULT_BUSY:
                     raise
@@ -228,13 +237,18 @@ def _parse(url: str) -> URL:
         if parsed.get_backend_name() not in DIALECTS:
             known = ", ".join(sorted(DIALECTS))
             raise InvalidDatabase(reason=f"{parsed.get_backend_name()!r} is not supported; use one of: {known}")
+        drivers = DIALECTS[parsed.get_backend_name()].drivers
+        if parsed.drivername not in drivers:
+            known = ", ".join(drivers)
+            raise InvalidDatabase(reason=f"{parsed.drivername!r} is not supported; use one of: {known}")
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):  # ValueError: a port that is no number
+        # Without the cause, which quotes the URL with its password.
         raise InvalidDatabase(
             reason="this is not a database URL such as sqlite:///FILE or postgresql://..."
-        ) from error
+        ) from None
     return parsed
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from taskserver.database.dialects import FAULT_REFUSED
 from taskserver.database.engine import PATIENT, Database
 from taskserver.database.errors import NeedsUpgrade, NoDatabase, SchemaTooNew, UpgradeFailed
 from taskserver.database.schema import SCHEMA_VERSION
@@ -32,8 +33,9 @@ def schema_version(database: Database) -> str | None:
         try:
             found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         except DBAPIError as error:
-            if "alembic_version" in str(error.orig):  # no such table, in the words of either database
-                return None
+            no_right_to_it = database.dialect.fault(error) == FAULT_REFUSED
+            if "alembic_version" in str(error.orig) and not no_right_to_it:
+                return None  # no such table, in the words of either database
             raise
     return found if found is None else str(found)
 
@@ -69,8 +71,7 @@ def upgrade(database: Database) -> None:
     if state is SchemaState.CURRENT:
         return
     with database.connect() as connection:
-        with database.translated():
-            database.dialect.prepare(connection)
+        database.prepare(connection)
         with database.write(connection, patience=PATIENT):
             database.dialect.lock_key(connection, "schema upgrade")
             _migrate(connection)

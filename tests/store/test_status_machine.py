@@ -140,8 +140,8 @@ def test_each_verb_changes_what_it_may_and_refuses_the_rest(store, node, sql, ve
     for status, expected in zip(Status, BY_HAND[verb], strict=True):
         claimed = status in (Status.RUNNING, Status.STOPPING)
         (job,) = sql(
-            "INSERT INTO jobs (task, status, ready, claim, claimed_by) VALUES ('ocr', :status, :ready, :claim, :node) "
-            "RETURNING id",
+            "INSERT INTO jobs (task, status, ready, claim, claimed_by) "
+            "VALUES ('ocr', :status, :ready, :claim, :node) RETURNING id",
             status=status.value,
             ready=1 if status == Status.WAITING else None,
             claim=7 if claimed else None,
