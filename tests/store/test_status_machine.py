@@ -64,6 +64,7 @@ class World:
             successor = self.make_node()
             self.store.nodes.rescue(successor.row, predecessors_are_dead=True)
             self.old_claims += self.claims
+            self.node.close()
             self.node, self.claims = successor, []
         elif verb == "time":
             self.clock.advance(seconds=20)
@@ -121,8 +122,7 @@ def test_no_order_of_events_leaves_the_transitions(store, make_node, clock, sql,
 
     for claim in list(world.claims):
         world.node.end(claim)
-    world.claims = []
-    clock.advance(hours=1)
+    world.node.close()
     assert {job["status"] for job in world.read().values()}.isdisjoint({Status.RUNNING, Status.STOPPING})
 
 
