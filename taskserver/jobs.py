@@ -188,6 +188,11 @@ class Outcome:
         )
 
     @classmethod
+    def postponed(cls, error: str, *, after: timedelta, **measured: Any) -> Outcome:
+        """running -> waiting: the database was away; it runs again and no attempt is counted"""
+        return cls(RunStatus.FAILED, Status.WAITING, reason=Reason.ERROR, error=error, retry_in=after, **measured)
+
+    @classmethod
     def stopped(cls, *, reason: Reason = Reason.STOPPED, **measured: Any) -> Outcome:
         """stopping -> stopped: somebody asked for it. In a job that is still `running` it means released."""
         return cls(RunStatus.STOPPED, Status.STOPPED, reason=reason, **measured)

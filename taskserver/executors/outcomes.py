@@ -11,6 +11,7 @@ from random import random
 from types import FrameType, TracebackType
 from typing import Any
 
+from taskserver.database import DatabaseUnavailable
 from taskserver.errors import TaskServerError
 from taskserver.executors.storable import (
     ERROR_BYTES,
@@ -85,6 +86,9 @@ def raised(error: BaseException, stop_reason: Reason | None, task: Task, claim: 
         return asked_to_stop(stop_reason, task, claim, **measured)
     if isinstance(error, Refused):
         return failed(text_of(error), task, claim, reason=Reason.ARGUMENTS, for_good=True, **measured)
+    if isinstance(error, DatabaseUnavailable):
+        # Nothing was committed, and the task is not to blame: no attempt is used up.
+        return Outcome.postponed(storable(text_of(error), ERROR_BYTES), after=backoff(task, 0), **measured)
     if isinstance(error, Retry):
         message = text_of(error) or "the task asked to be run again"
         return failed(message, task, claim, after=error.after, **measured)

@@ -7,7 +7,7 @@ not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskserver.jobs import Outcome
@@ -24,6 +24,9 @@ class JobTransaction(Protocol):
     def connection(self) -> Connection: ...
 
     def checkpoint(self, data: Any) -> None: ...
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Within it, errors of a database that is away arrive as DatabaseUnavailable."""
 
     def commit(self, outcome: Outcome) -> bool:
         """Writes the guarded outcome and commits both. False: the claim was lost, all is rolled back.
@@ -61,7 +64,8 @@ class RunTransaction:
             self._open = self._begin()
         self._depth += 1
         try:
-            yield self._open.connection
+            with self._open.translated():
+                yield self._open.connection
             self.check()
             self._blocks_left += self._depth == 1
         except BaseException:

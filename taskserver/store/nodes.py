@@ -134,8 +134,9 @@ class Nodes:
     def _lose(self, connection: Connection, node: Any, row: Any) -> None:
         """running -> waiting | failed, stopping -> stopped; the run ends as lost."""
         crashes = row.crashes + 1
-        too_often = crashes >= (row.max_crashes or 3)
-        text = f"the node {node.node_id} died while the job ran"
+        most = 3 if row.max_crashes is None else row.max_crashes
+        too_often = crashes >= most
+        text = f"the node {node.node_id} died while the job ran, time {crashes} of at most {most}"
         if row.status == Status.STOPPING:
             after = Outcome.lost(text, job_status=Status.STOPPED)
         elif row.on_crash == OnCrash.FAIL or too_often:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -55,6 +56,10 @@ class JobTransaction:
         self._claim = claim
         self._node_id = node_id
         self._begun = time.monotonic()
+
+    def translated(self) -> AbstractContextManager[None]:
+        """Within it, a connection that breaks raises DatabaseUnavailable; a statement's fault passes."""
+        return self._database.translated()
 
     def checkpoint(self, data: Any) -> None:
         """Part of the transaction: it commits with the outcome."""

@@ -125,6 +125,30 @@ def test_writes_of_a_task_commit_with_its_outcome(serve):
         assert connection.exec_driver_sql("SELECT count(*) FROM bookings").scalar() == 1
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_connection_that_breaks_in_a_transaction_uses_up_no_attempt(serve):
+    tries: list[int] = []
+
+    @task("books", retry_delay=0.05)
+    def books(ctx: Context) -> str:
+        tries.append(1)
+        with ctx.transaction() as connection:
+            connection.execute(text("INSERT INTO bookings (amount) VALUES (1)"))
+            if len(tries) == 1:
+                connection.connection.dbapi_connection.close()
+            connection.execute(text("INSERT INTO bookings (amount) VALUES (2)"))
+        return "booked"
+
+    served = serve(books)
+    with served.store.database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE bookings (amount integer)")
+    job = served.ended(served.add("books"))
+
+    assert (job["status"], job["attempt"], len(tries)) == ("finished", 0, 2)
+    with served.store.database.read() as connection:
+        assert connection.exec_driver_sql("SELECT sum(amount) FROM bookings").scalar() == 3
+
+
 def test_async_tasks_run_side_by_side_with_others(serve):
     @task("async")
     async def waits(ctx: Context) -> str:

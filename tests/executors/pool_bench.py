@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -92,6 +93,9 @@ class Transaction:
 
     def checkpoint(self, data: Any) -> None:
         self.checkpoints.append(data)
+
+    def translated(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def commit(self, outcome: Outcome) -> bool:
         self._log.append(("commit", list(self.connection), list(self.checkpoints), outcome))
