@@ -227,5 +227,3 @@ def test_reports_of_a_lost_claim_change_nothing(store, node, make_node, clock):
 
     assert turn.lost == {claim.run_id}
     assert store.jobs.get(claim.job_id)["progress"] is None
-
-
