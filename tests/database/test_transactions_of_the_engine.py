@@ -289,7 +289,7 @@ def test_a_listener_whose_connection_is_lost_says_so(server_database):
             "WHERE datname = current_database() AND application_name = 'taskserver listener'"
         )
 
-    with pytest.raises(OSError, match="server closed|terminat|lost"):
+    with pytest.raises(OSError, match=r"server closed|terminat|lost"):
         for _ in range(3):  # the server's last words come first
             select.select([listener], [], [], 10)
             listener.drain()

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from taskserver.database.schema import jobs
 from taskserver.jobs import Outcome
-from taskserver.store.occurrences import BATCH, MOST_MISSED
+from taskserver.store.occurrences import BATCH, MOST_MISSED, Occurrences
 
 
 def at(text):
@@ -456,3 +456,21 @@ def test_two_nodes_queue_an_occurrence_once(store, make_node, hourly, clock):
     for node in nodes:
         node.turn()
     assert store.jobs.counts()["running"] == 0
+
+
+def test_what_was_missed_is_recorded_by_one_of_two_nodes(store, node, hourly, clock, sql, only_on, eventually):
+    """The second looks while the first has not committed yet: it waits, and finds the entry moved on."""
+    only_on("postgresql")
+    entry = hourly()
+    clock.now = at("2026-11-22T12:30")
+    occurrences = Occurrences(store.database, node.zone)
+
+    with ThreadPoolExecutor(1) as threads:
+        with store.database.write() as connection:
+            occurrences.queue_due(connection, clock.now)
+            second = threads.submit(node.turn)
+            eventually(lambda: sql("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        second.result()
+
+    assert due_times(store, entry) == [at("2026-11-22T12:00")]
+    assert missed(store, entry) == [("misfire", 3, at("2026-11-22T09:00"), at("2026-11-22T11:00"))]

@@ -201,6 +201,18 @@ def test_recording_once_more_after_an_unknown_commit_changes_nothing(store, node
     assert len(store.jobs.output(claim.job_id)) == 1
 
 
+def test_a_report_that_is_sent_again_while_the_job_runs_adds_no_line_twice(store, node, claimed, clock):
+    claim = claimed()
+    lines = [OutputLine(number, clock.now, "stdout", f"line {number}") for number in (1, 2, 3)]
+    node.turn(reports=[Report(claim.run_id, claim.job_id, lines=lines[:2])])
+
+    turn = node.turn(reports=[Report(claim.run_id, claim.job_id, progress=5.0, lines=lines)])
+
+    assert turn.lost == set()
+    assert [line["text"] for line in store.jobs.output(claim.job_id)] == ["line 1", "line 2", "line 3"]
+    assert store.jobs.get(claim.job_id)["progress"] == 5
+
+
 def test_recording_once_more_leaves_the_next_run_alone(store, node, claimed):
     claim = claimed()
     ending = (claim, Outcome.retry("no connection", after=timedelta(0)))
