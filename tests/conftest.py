@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,18 @@ from pathlib import Path
 import pytest
 
 from taskserver.store import Store
+from taskserver.texts import use_language
+
+
+def pytest_configure() -> None:
+    """A shell ignores SIGINT in what it starts in the background, and so would what the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Another test may have left German behind."""
+    use_language("en")
 
 
 class FakeClock:

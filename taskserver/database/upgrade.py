@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from taskserver.database.dialects import FAULT_REFUSED
 from taskserver.database.engine import PATIENT, Database
-from taskserver.database.errors import NeedsUpgrade, NoDatabase, SchemaTooNew, UpgradeFailed
+from taskserver.database.errors import DatabaseRefused, NeedsUpgrade, NoDatabase, SchemaTooNew, UpgradeFailed
 from taskserver.database.schema import SCHEMA_VERSION
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,7 +27,7 @@ class SchemaState(StrEnum):
 
 def schema_version(database: Database) -> str | None:
     """The revision found in the database; None where there is none yet, or no file at all."""
-    if database.file is not None and not database.file.exists():
+    if database.file is not None and not _is_there(database, database.file):
         return None
     with database.read() as connection:
         try:
@@ -38,6 +38,13 @@ def schema_version(database: Database) -> str | None:
                 return None  # no such table, in the words of either database
             raise
     return found if found is None else str(found)
+
+
+def _is_there(database: Database, file: Path) -> bool:
+    try:
+        return file.exists()
+    except PermissionError as error:
+        raise DatabaseRefused(database=database.label, reason=error.strerror) from None
 
 
 def schema_state(database: Database) -> SchemaState:

@@ -18,7 +18,7 @@ def quick(ctx: Context, word: str = "done") -> str:
     return word
 
 
-@task("effect", max_crashes=10)
+@task("effect", max_crashes=10, retry_delay=0.2)
 def effect(ctx: Context, name: str, seconds: float = 0) -> str:
     """Writes its name once, together with its outcome, and takes its time about it."""
     with ctx.transaction() as connection:
