@@ -10,7 +10,7 @@ import sqlite3
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
+from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from taskserver.clock import to_text
@@ -62,6 +62,7 @@ class Sqlite:
     lateral: ClassVar[bool] = False
     skip_locked: ClassVar[str] = ""
     run_ids_from_sequence: ClassVar[bool] = False
+    lock_sql: ClassVar[str] = ""
     among_ids: ClassVar[str] = "id IN (SELECT value FROM json_each(:ids))"
 
     def engine(self, url: URL) -> Engine:
@@ -158,6 +159,8 @@ class Postgresql:
     lateral: ClassVar[bool] = True
     skip_locked: ClassVar[str] = "FOR UPDATE OF j SKIP LOCKED"
     run_ids_from_sequence: ClassVar[bool] = True
+    lock_sql: ClassVar[str] = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 7621))"
+    """What `lock_key` executes; for connections that are not ours."""
     among_ids: ClassVar[str] = "id = ANY(CAST(:ids AS bigint[]))"
 
     _GONE = ("08", "53", "57", "58", "55006", "25006")
@@ -232,9 +235,7 @@ class Postgresql:
 
     def lock_key(self, connection: Connection, *parts: str) -> None:
         """Until the transaction ends no other one passes here with the same parts."""
-        connection.exec_driver_sql(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 7621))", {"key": "\x1f".join(parts)}
-        )
+        connection.execute(text(self.lock_sql), {"key": "\x1f".join(parts)})
 
 
 def _lower(value: Any) -> Any:

@@ -72,6 +72,9 @@ class Store:
         database = Database(url, clock=clock)
         try:
             require_current(database)
+            if not database.dialect.one_writer:
+                with database.read() as connection:
+                    database.set_clock(connection)
         except BaseException:
             database.close()
             raise

@@ -141,7 +141,8 @@ class Claims:
         """Claims this waiting job, whatever else would come first; None when it does not wait or has no login."""
         connection.exec_driver_sql(
             self._database.statement(
-                "UPDATE jobs SET ready = 2, active = (1 = 1) WHERE id = :id AND status = 'waiting'"
+                "UPDATE jobs SET ready = 2, active = (1 = 1) WHERE id = :id AND status = 'waiting' "
+                "AND client_id IN (SELECT id FROM clients WHERE login IS NOT NULL)"
             ),
             {"id": job_id},
         )

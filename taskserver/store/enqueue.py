@@ -16,15 +16,15 @@ from sqlalchemy import Connection, insert, select, text
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
 from taskserver.jobs import Ready
-from taskserver.store.errors import ClientNotFound
+from taskserver.store.errors import ClientNotFound, NaiveTime
 from taskserver.store.occurrences import lane_for
 from taskserver.store.rows import document
 
 _INSERT = """
 INSERT INTO jobs (client_id, task, title, description, data, priority, status, ready, next_run_at, lane,
-  unique_key, max_attempts, node_id, active, created_at, created_by)
+  unique_key, max_attempts, node_id, active, position, created_at, created_by)
 VALUES ((SELECT id FROM clients WHERE name = :client), :task, :title, :description, :data, :priority, 'waiting',
-  :ready, :run_at, {lane}, :unique_key, :max_attempts, :node_id, :active, :now, :created_by)
+  :ready, :run_at, {lane}, :unique_key, :max_attempts, :node_id, :active, :position, :now, :created_by)
 ON CONFLICT (client_id, unique_key)
   WHERE unique_key IS NOT NULL AND status IN ('waiting', 'running', 'stopping') DO NOTHING
 RETURNING id
@@ -88,11 +88,12 @@ class Enqueuing:
         (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound, NotJson.
         """
         now = self._database.now()
+        _refuse_naive(run_at)
         row = {
             "client": client,
             "task": task,
-            "title": title,
-            "description": description,
+            "title": title.replace("\x00", ""),
+            "description": description.replace("\x00", ""),
             "data": document(task, data or {}),
             "priority": priority,
             "ready": Ready.QUEUED if active and (run_at is None or run_at <= now) else None,
@@ -101,6 +102,7 @@ class Enqueuing:
             "max_attempts": max_attempts,
             "node_id": node_id,
             "at_node": f"@{node_id}" if node_id else "",
+            "position": _nanoseconds(now),
             "active": active,
             "now": self._database.instant(now),
             "created_by": created_by,
@@ -119,10 +121,14 @@ class Enqueuing:
             twin = on.scalar(_EVER_TWIN, key)
             if twin is not None:
                 return Enqueued(twin, created=False)
-        job_id = on.scalar(_INSERT.format(lane=_LANE), row)
-        if job_id is not None:
-            return Enqueued(job_id)
-        return Enqueued(on.scalar(_LIVE_TWIN, key), created=False)
+        while True:
+            job_id = on.scalar(_INSERT.format(lane=_LANE), row)
+            if job_id is not None:
+                return Enqueued(job_id)
+            twin = on.scalar(_LIVE_TWIN, key)
+            if twin is not None:
+                return Enqueued(twin, created=False)
+            # The twin ended between the two statements: its key is free now.
 
     def enqueue_many(
         self,
@@ -146,10 +152,11 @@ class Enqueuing:
             return []
         for each in data:
             document(task, each)
+        _refuse_naive(run_at)
         now = self._database.now()
         same = {
             "task": task,
-            "title": title,
+            "title": title.replace("\x00", ""),
             "priority": priority,
             "status": "waiting",
             "ready": Ready.QUEUED if run_at is None or run_at <= now else None,
@@ -218,9 +225,8 @@ class _Foreign:
         return None if row is None else row[0]
 
     def lock(self, *parts: str) -> None:
-        connection = _sqlalchemy_connection(self._connection)
-        if connection is not None:
-            self._database.dialect.lock_key(connection, *parts)
+        if self._database.dialect.lock_sql:
+            self.scalar(self._database.dialect.lock_sql, {"key": "\x1f".join(parts)})
 
 
 def _sqlalchemy_connection(connection: Any) -> Connection | None:
@@ -234,6 +240,11 @@ def _sqlalchemy_connection(connection: Any) -> Connection | None:
 def _single(same: dict[str, Any], client: str) -> dict[str, Any]:
     names = ("title", "priority", "max_attempts", "node_id", "created_by")
     return {**{name: same[name] for name in names}, "client": client, "run_at": same["next_run_at"]}
+
+
+def _refuse_naive(run_at: datetime | None) -> None:
+    if run_at is not None and run_at.tzinfo is None:
+        raise NaiveTime(run_at=run_at)
 
 
 def _nanoseconds(instant: datetime) -> int:

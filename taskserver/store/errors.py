@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskserver.errors import NotFound, TaskServerError
+from taskserver.errors import NotFound, TaskServerError, UsageError
 from taskserver.texts import mark, translate
 
 
@@ -28,6 +28,10 @@ class TaskNotFound(NotFound):
 
 class NotJson(TaskServerError):
     text = mark("the data for the task {task} can't be kept as JSON: {reason}")
+
+
+class NaiveTime(UsageError):
+    text = mark("run_at {run_at} has no time zone; give an aware datetime, such as datetime.now(UTC)")
 
 
 class EntryExists(TaskServerError):

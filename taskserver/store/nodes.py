@@ -143,9 +143,9 @@ class Nodes:
             after = Outcome.lost(text, job_status=Status.FAILED)
         else:
             after = Outcome.lost(text, job_status=Status.WAITING)
-        self._outcomes.apply(connection, [(claim_of(row), after)], node.node_id, self._database.now())
-        values: dict[str, Any] = {"crashes": crashes}
-        connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+        endings = [(claim_of(row), after)]
+        if self._outcomes.apply(connection, endings, node.node_id, self._database.now()):
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(crashes=crashes))
 
     def find(self) -> list[dict[str, Any]]:
         """Every node that has not said goodbye, the newest first, with `alive` by its lease."""
