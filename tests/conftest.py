@@ -22,6 +22,18 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the other database where a test speaks of one alone: `@pytest.mark.only_on("sqlite")`."""
+    kept, left_out = [], []
+    for item in items:
+        mark = item.get_closest_marker("only_on")
+        kind = item.callspec.params.get("database_url") if mark and isinstance(item, pytest.Function) else None
+        (left_out if mark and kind not in (None, mark.args[0]) else kept).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
 @pytest.fixture(autouse=True)
 def english() -> None:
     """Another test may have left German behind."""

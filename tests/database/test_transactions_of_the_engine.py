@@ -70,10 +70,9 @@ def test_a_connection_that_is_kept_serves_many_transactions(database):
     assert count == 2
 
 
+@pytest.mark.only_on("sqlite")
 def test_a_read_sees_one_state_from_its_beginning(database):
     """Under SQLite; PostgreSQL's readers see what is committed statement by statement."""
-    if not database.dialect.one_writer:
-        pytest.skip("speaks of sqlite alone")
     with database.read() as reading:
         with database.write() as writing:
             insert(writing)

@@ -100,9 +100,8 @@ def test_the_databases_clock_is_followed(database):
     assert database.now().tzinfo is UTC
 
 
+@pytest.mark.only_on("sqlite")
 def test_a_file_tells_whether_others_have_written(database):
-    if not database.dialect.one_writer:
-        pytest.skip("speaks of sqlite alone")
     with database.connect() as connection:
         first = database.dialect.data_version(connection)
         connection.rollback()

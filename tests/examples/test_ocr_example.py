@@ -12,10 +12,7 @@ from pathlib import Path
 
 import pytest
 from example_installation import Installation, eventually
-
-Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-ImageDraw = pytest.importorskip("PIL.ImageDraw")
-ImageFont = pytest.importorskip("PIL.ImageFont")
+from PIL import Image, ImageDraw, ImageFont
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is missing; on Debian: apt install tesseract-ocr"

@@ -169,17 +169,6 @@ def sql(store: Store) -> Callable[..., list[Any]]:
 
 
 @pytest.fixture
-def only_on(store: Store) -> Callable[[str], None]:
-    """Leaves a test that speaks of one kind of database alone."""
-
-    def check(dialect: str) -> None:
-        if store.database.dialect.name != dialect:
-            pytest.skip(f"speaks of {dialect} alone")
-
-    return check
-
-
-@pytest.fixture
 def eventually() -> Callable[[Callable[[], Any]], Any]:
     """Looks again until the answer is true, for ten seconds at most; returns the answer."""
 

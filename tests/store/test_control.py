@@ -244,9 +244,9 @@ def test_deleting_for_an_unknown_client_says_so(store, verb):
     assert store.jobs.counts()["waiting"] == 1
 
 
-def test_a_job_that_is_claimed_while_it_is_deleted_is_asked_to_stop(store, node, sql, only_on, eventually):
+@pytest.mark.only_on("postgresql")
+def test_a_job_that_is_claimed_while_it_is_deleted_is_asked_to_stop(store, node, sql, eventually):
     """Two transactions at once: the second sees what the first has done."""
-    only_on("postgresql")
     job_id = store.jobs.enqueue("ocr").id
     answers = []
     deleting = threading.Thread(target=lambda: answers.append(store.jobs.delete(job_id)))

@@ -275,10 +275,8 @@ def test_many_threads_with_one_key_queue_one_job(store, unique_for):
 
 
 @pytest.mark.parametrize("unique_for", ["live", "ever"])
-def test_a_key_that_another_transaction_is_about_to_take_is_waited_for(
-    store, only_on, eventually, sql, unique_for
-):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_key_that_another_transaction_is_about_to_take_is_waited_for(store, eventually, sql, unique_for):
     answers = []
     engine = sqlalchemy.create_engine(store.database.url)
     second = threading.Thread(

@@ -85,8 +85,8 @@ def test_whoever_holds_the_name_takes_over_from_its_predecessor_at_once(store, n
     assert [again.job_id for again in successor.claim()] == [claim.job_id]
 
 
-def test_a_living_node_of_another_name_keeps_its_jobs(store, only_on, node, claimed, other):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_living_node_of_another_name_keeps_its_jobs(store, node, claimed, other):
     claim = claimed()
 
     rescued = store.nodes.rescue(other.row, predecessors_are_dead=True)
@@ -95,9 +95,9 @@ def test_a_living_node_of_another_name_keeps_its_jobs(store, only_on, node, clai
     assert store.jobs.get(claim.job_id)["claim"] == claim.run_id
 
 
-def test_on_a_file_every_predecessor_is_dead(store, only_on, node, claimed, other):
+@pytest.mark.only_on("sqlite")
+def test_on_a_file_every_predecessor_is_dead(store, node, claimed, other):
     """One daemon runs on a file: whatever the one before was called, it is gone."""
-    only_on("sqlite")
     claimed()
 
     assert store.nodes.rescue(other.row, predecessors_are_dead=True) == 1

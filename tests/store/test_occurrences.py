@@ -458,9 +458,9 @@ def test_two_nodes_queue_an_occurrence_once(store, make_node, hourly, clock):
     assert store.jobs.counts()["running"] == 0
 
 
-def test_what_was_missed_is_recorded_by_one_of_two_nodes(store, node, hourly, clock, sql, only_on, eventually):
+@pytest.mark.only_on("postgresql")
+def test_what_was_missed_is_recorded_by_one_of_two_nodes(store, node, hourly, clock, sql, eventually):
     """The second looks while the first has not committed yet: it waits, and finds the entry moved on."""
-    only_on("postgresql")
     entry = hourly()
     clock.now = at("2026-11-22T12:30")
     occurrences = Occurrences(store.database, node.zone)

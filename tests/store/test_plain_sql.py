@@ -96,9 +96,9 @@ def test_the_database_refuses_what_makes_no_sense(store, sql, column, value):
         "",
     ],
 )
-def test_sqlite_holds_times_to_one_form(store, sql, only_on, text):
+@pytest.mark.only_on("sqlite")
+def test_sqlite_holds_times_to_one_form(store, sql, text):
     """Mixed forms would compare wrongly."""
-    only_on("sqlite")
 
     with pytest.raises(IntegrityError):
         sql(f"INSERT INTO jobs (task, next_run_at) VALUES ('ocr', '{text}')")
@@ -138,8 +138,8 @@ def test_a_status_set_by_plain_sql_does_not_stand_in_the_way_of_others(store, no
     assert [claim.job_id for claim in node.claim(free=1)] == [other]
 
 
-def test_a_plain_insert_wakes_whoever_listens(store, only_on, sql):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_plain_insert_wakes_whoever_listens(store, sql):
     listener = Database(store.database.url.render_as_string(hide_password=False)).listen()
 
     sql("INSERT INTO jobs (task) VALUES ('ocr')")

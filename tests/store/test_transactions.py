@@ -51,8 +51,8 @@ def test_a_rollback_leaves_nothing(store, claimed, bookings):
     assert store.runs.find() == []
 
 
-def test_a_lost_claim_rolls_back(store, node, claimed, make_node, bookings, only_on):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_lost_claim_rolls_back(store, node, claimed, make_node, bookings):
     claim = claimed()
     transaction = store.transactions.begin(claim)
     book(transaction)
@@ -102,7 +102,7 @@ def test_a_job_that_was_to_be_deleted_goes_with_the_commit(store, claimed, booki
     assert bookings() == [7]
 
 
-def test_while_it_is_open_others_see_nothing_of_it(store, claimed, bookings, only_on):
+def test_while_it_is_open_others_see_nothing_of_it(store, claimed, bookings):
     claim = claimed()
     transaction = store.transactions.begin(claim)
     book(transaction)
@@ -114,8 +114,8 @@ def test_while_it_is_open_others_see_nothing_of_it(store, claimed, bookings, onl
     assert seen == 0
 
 
-def test_a_transaction_waits_for_another_writer(store, claimed, bookings, only_on):
-    only_on("sqlite")
+@pytest.mark.only_on("sqlite")
+def test_a_transaction_waits_for_another_writer(store, claimed, bookings):
     first, second = claimed(), claimed()
     writing, begun = threading.Event(), []
     transaction = store.transactions.begin(first)
@@ -166,8 +166,8 @@ def break_at_commit(store):
     event.remove(store.database.engine, "commit", at_commit)
 
 
-def test_a_connection_that_breaks_before_the_outcome_leaves_nothing(store, claimed, bookings, only_on):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_connection_that_breaks_before_the_outcome_leaves_nothing(store, claimed, bookings):
     claim = claimed()
     transaction = store.transactions.begin(claim)
     book(transaction)
@@ -180,8 +180,8 @@ def test_a_connection_that_breaks_before_the_outcome_leaves_nothing(store, claim
     assert store.jobs.get(claim.job_id)["status"] == Status.RUNNING
 
 
-def test_a_commit_that_did_not_take_effect_is_read_back(store, claimed, bookings, only_on, break_at_commit):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_commit_that_did_not_take_effect_is_read_back(store, claimed, bookings, break_at_commit):
     claim = claimed()
     transaction = store.transactions.begin(claim)
     book(transaction)
@@ -194,8 +194,8 @@ def test_a_commit_that_did_not_take_effect_is_read_back(store, claimed, bookings
     assert store.jobs.get(claim.job_id)["status"] == Status.RUNNING
 
 
-def test_a_commit_that_took_effect_without_an_answer_is_read_back(store, claimed, bookings, only_on, deaf_commit):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_commit_that_took_effect_without_an_answer_is_read_back(store, claimed, bookings, deaf_commit):
     claim = claimed()
     another, deaf = deaf_commit()
     transaction = another.transactions.begin(claim)
@@ -209,10 +209,10 @@ def test_a_commit_that_took_effect_without_an_answer_is_read_back(store, claimed
     assert store.runs.get(claim.run_id)["result"] == "booked"
 
 
+@pytest.mark.only_on("postgresql")
 def test_a_run_that_was_declared_lost_meanwhile_is_not_taken_for_committed(
-    store, node, claimed, make_node, bookings, only_on, break_at_commit
+    store, node, claimed, make_node, bookings, break_at_commit
 ):
-    only_on("postgresql")
     claim = claimed()
     other = make_node("other")
     transaction = store.transactions.begin(claim)
@@ -227,8 +227,8 @@ def test_a_run_that_was_declared_lost_meanwhile_is_not_taken_for_committed(
     assert store.runs.get(claim.run_id)["status"] == "lost"
 
 
-def test_a_turn_whose_commit_broke_off_can_be_told_again(store, node, claimed, only_on, break_at_commit):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_turn_whose_commit_broke_off_can_be_told_again(store, node, claimed, break_at_commit):
     claim = claimed()
     waiting = store.jobs.enqueue("ocr").id
     break_at_commit()
@@ -244,8 +244,8 @@ def test_a_turn_whose_commit_broke_off_can_be_told_again(store, node, claimed, o
     assert [claim.job_id for claim in turn.claims] == [waiting]
 
 
-def test_a_turn_that_took_effect_without_an_answer_finds_its_claims(store, make_node, only_on, deaf_commit):
-    only_on("postgresql")
+@pytest.mark.only_on("postgresql")
+def test_a_turn_that_took_effect_without_an_answer_finds_its_claims(store, make_node, deaf_commit):
     node = make_node()
     store.jobs.enqueue("ocr")
     (claim,) = node.claim()
