@@ -94,6 +94,7 @@ class Dispatcher:
         self._next_heartbeat = 0.0
         self._next_chores = time.monotonic() + CHORE_SECONDS
         self._next_pulse = 0.0
+        self._publish: Callable[[], None] | None = None
         self._counted = False
         self._next_expiry: float | None = None
         self._next_count = 0.0
@@ -117,9 +118,9 @@ class Dispatcher:
     def draining(self) -> bool:
         return self._drain.begun
 
-    def reconfigure(self, capacity: Capacity, pace: Pace) -> None:
-        """Between two turns, other tasks or another pace."""
-        self._capacity, self.pace = capacity, pace
+    def reconfigure(self, capacity: Capacity, pace: Pace, publish: Callable[[], None]) -> None:
+        """Other tasks or another pace from the next turn on; `publish` is called before it, in this thread."""
+        self._capacity, self.pace, self._publish = capacity, pace, publish
         self.wake()
 
     def take_one(self, job_id: int) -> bool:
@@ -166,6 +167,7 @@ class Dispatcher:
             if not self._is_due():
                 return self._until_due()
             self._settle()
+            self._tell_tasks()
             delay = self._turn()
             self._recovered()
         except DatabaseBusy:
@@ -202,6 +204,14 @@ class Dispatcher:
         if self._drain.begun:
             waits.append(self._drain.patience())
         return max(0.0, min(waits))
+
+    def _tell_tasks(self) -> None:
+        """After a reload; tried again when the database is away."""
+        publish = self._publish
+        if publish is not None:
+            publish()
+            if self._publish is publish:
+                self._publish = None
 
     def _settle(self) -> None:
         """Compares what we hold with what the database says: after a failure either side may know more."""

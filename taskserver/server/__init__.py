@@ -131,8 +131,11 @@ class Server:
         self._settings = settings
         self._pool.registry = registry
         self._pool.resize(settings.max_parallel)
-        self._store.nodes.publish(self._node, [_published(task) for task in registry], slots=settings.max_parallel)
-        self._dispatcher.reconfigure(self._capacity(registry), self._pace())
+        nodes, node, slots = self._store.nodes, self._node, settings.max_parallel
+        offered = [_published(task) for task in registry]
+        self._dispatcher.reconfigure(
+            self._capacity(registry), self._pace(), lambda: nodes.publish(node, offered, slots=slots)
+        )
         return restart
 
     def status(self) -> dict[str, Any]:
