@@ -109,7 +109,7 @@ class Database:
     def connect(self) -> Connection:
         """A new connection, for a caller that keeps it. Raises DatabaseUnavailable or DatabaseRefused."""
         with self.translated():
-            return self.engine.connect()
+            return self._connect_patiently()
 
     @contextmanager
     def read(self, connection: Connection | None = None) -> Iterator[Connection]:
