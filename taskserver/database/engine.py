@@ -109,7 +109,7 @@ class Database:
     def connect(self) -> Connection:
         """A new connection, for a caller that keeps it. Raises DatabaseUnavailable or DatabaseRefused."""
         with self.translated():
-            return self._connect_patiently()
+            return self._patiently(self.engine.connect)
 
     @contextmanager
     def read(self, connection: Connection | None = None) -> Iterator[Connection]:
@@ -166,10 +166,6 @@ class Database:
     def instant(self, instant: datetime | None) -> Any:
         """An instant as the driver wants it in `exec_driver_sql`."""
         return self.dialect.bind_instant(instant)
-
-    def is_unsettled(self, error: BaseException) -> bool:
-        """Whether trying again later may help."""
-        return isinstance(error, DatabaseUnavailable)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
