@@ -7,10 +7,12 @@ from taskserver.database.errors import (
     DatabaseBusy,
     DatabaseRefused,
     DatabaseUnavailable,
+    DriverMissing,
     InvalidDatabase,
     NeedsUpgrade,
     NoDatabase,
     SchemaTooNew,
+    UpgradeFailed,
 )
 from taskserver.database.upgrade import (
     SchemaState,
@@ -29,6 +31,7 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseRefused",
     "DatabaseUnavailable",
+    "DriverMissing",
     "InvalidDatabase",
     "Listener",
     "NeedsUpgrade",
@@ -36,6 +39,7 @@ __all__ = [
     "Patience",
     "SchemaState",
     "SchemaTooNew",
+    "UpgradeFailed",
     "require_current",
     "schema_state",
     "schema_version",

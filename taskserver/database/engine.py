@@ -32,6 +32,7 @@ from taskserver.database.errors import (
     DatabaseBusy,
     DatabaseRefused,
     DatabaseUnavailable,
+    DriverMissing,
     InvalidDatabase,
 )
 
@@ -69,7 +70,11 @@ class Database:
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self.url = _parse(url)
         self.dialect = DIALECTS[self.url.get_backend_name()]()
-        self.engine = self.dialect.engine(self.url)
+        try:
+            self.engine = self.dialect.engine(self.url)
+        except ModuleNotFoundError as error:
+            extra = self.url.get_backend_name()
+            raise DriverMissing(database=self.label, package=error.name, extra=extra) from None
         self._injected_clock = clock
         self._offset = timedelta(0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskserver.errors import EXIT_NEEDS_UPGRADE, NotConfigured, TaskServerError
+from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotConfigured, TaskServerError
 from taskserver.texts import mark
 
 
@@ -47,8 +47,16 @@ class NeedsUpgrade(TaskServerError):
     exit_code = EXIT_NEEDS_UPGRADE
 
 
-class UpgradeFailed(DatabaseUnavailable):
+class UpgradeFailed(TaskServerError):
+    """The migration itself failed and left nothing behind: trying again won't help."""
+
     text = mark("the tables of {database} could not be made or changed: {reason}")
+    exit_code = EXIT_NEEDS_UPGRADE
+
+
+class DriverMissing(TaskServerError):
+    text = mark("{database} needs the Python package {package}: install it with pip install 'taskserver[{extra}]'")
+    exit_code = EXIT_NOT_INSTALLED
 
 
 class SchemaTooNew(TaskServerError):

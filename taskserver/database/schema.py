@@ -12,6 +12,9 @@ from taskserver.database.types import Instant, Json
 SCHEMA_VERSION = "0001"
 """The revision that this version of the package works with."""
 
+VERSION_TABLE = "taskserver_version"
+"""Where the revision stands: not alembic's default name, which the application may use in the same database."""
+
 metadata = MetaData()
 
 jobs = Table(

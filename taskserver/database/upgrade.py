@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from enum import StrEnum
@@ -10,10 +12,17 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from taskserver.database.dialects import FAULT_REFUSED
+from taskserver.database.dialects import FAULT_REFUSED, FAULT_STATEMENT
 from taskserver.database.engine import PATIENT, Database
-from taskserver.database.errors import DatabaseRefused, NeedsUpgrade, NoDatabase, SchemaTooNew, UpgradeFailed
-from taskserver.database.schema import SCHEMA_VERSION
+from taskserver.database.errors import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    NeedsUpgrade,
+    NoDatabase,
+    SchemaTooNew,
+    UpgradeFailed,
+)
+from taskserver.database.schema import SCHEMA_VERSION, VERSION_TABLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -31,10 +40,10 @@ def schema_version(database: Database) -> str | None:
         return None
     with database.read() as connection:
         try:
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+            found = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
         except DBAPIError as error:
             no_right_to_it = database.dialect.fault(error) == FAULT_REFUSED
-            if "alembic_version" in str(error.orig) and not no_right_to_it:
+            if VERSION_TABLE in str(error.orig) and not no_right_to_it:
                 return None  # no such table, in the words of either database
             raise
     return found if found is None else str(found)
@@ -42,6 +51,8 @@ def schema_version(database: Database) -> str | None:
 
 def _is_there(database: Database, file: Path) -> bool:
     try:
+        if file.is_dir():
+            raise DatabaseRefused(database=database.label, reason=os.strerror(errno.EISDIR))
         return file.exists()
     except PermissionError as error:
         raise DatabaseRefused(database=database.label, reason=error.strerror) from None
@@ -81,7 +92,7 @@ def upgrade(database: Database) -> None:
         database.prepare(connection)
         with database.write(connection, patience=PATIENT):
             database.dialect.lock_key(connection, "schema upgrade")
-            _migrate(connection)
+            _migrate(database, connection)
 
 
 def upgrade_apart(database: Database) -> None:
@@ -94,14 +105,25 @@ def upgrade_apart(database: Database) -> None:
     done = subprocess.run(command, input=url, text=True, capture_output=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise UpgradeFailed(database=database.label, reason=lines[-1] if lines else f"exit code {done.returncode}")
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        passing = done.returncode == os.EX_TEMPFAIL
+        raise (DatabaseUnavailable if passing else UpgradeFailed)(database=database.label, reason=reason)
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(database: Database, connection: Connection) -> None:
     from alembic.command import upgrade as run_migrations
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    run_migrations(config, "head")
+    try:
+        run_migrations(config, "head")
+    except CommandError as error:
+        raise UpgradeFailed(database=database.label, reason=error) from error
+    except DBAPIError as error:
+        if database.dialect.fault(error) != FAULT_STATEMENT:
+            raise
+        reason = str(error.orig).splitlines()[0]  # such as: table "clients" already exists
+        raise UpgradeFailed(database=database.label, reason=reason) from error

@@ -71,7 +71,7 @@ class Server:
         self._pool: Pool | None = None
         self._dispatcher: Dispatcher | None = None
         self._node = 0
-        self._memory_warned = False
+        self._memory_warned: set[str] = set()
 
     # The service's life
 
@@ -277,8 +277,8 @@ class Server:
             ("memory_limit_rss", rss, self._settings.memory_limit_rss),
             ("memory_limit_vsz", vsz, self._settings.memory_limit_vsz),
         ):
-            if limit and used > limit and not self._memory_warned:
-                self._memory_warned = True
+            if limit and used > limit and name not in self._memory_warned:
+                self._memory_warned.add(name)
                 self._log.warning(
                     "the daemon uses %d MB, above %s of %d MB; a restart gives it back",
                     used >> 20,

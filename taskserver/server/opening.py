@@ -35,19 +35,27 @@ class FolderMissing(NotConfigured):
     text = mark("task_server.database: the folder {folder} does not exist; create it for the daemon's user")
 
 
+class LockRefused(NotConfigured):
+    text = mark("the database {database} can't be used: its lock {lock} can't be opened: {reason}")
+
+
 def lock_database_file(url: str) -> int | None:
     """Takes the lock beside the SQLite file and returns its descriptor, which holds it; None on a server.
 
     Raises DatabaseInUse while another task server has it, FolderMissing when there is no place for the file.
     """
     database = Database(url)
-    file = database.file
+    file, label = database.file, database.label
     database.close()
     if file is None:
         return None
+    file = Path(os.path.realpath(file))  # by whatever link it is reached, it is one file with one lock
     if not file.parent.is_dir():
         raise FolderMissing(folder=file.parent)
-    descriptor = _open_lock(file)
+    try:
+        descriptor = _open_lock(file)
+    except OSError as error:
+        raise LockRefused(database=label, lock=error.filename, reason=error.strerror) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -188,7 +188,7 @@ def test_154_for_tables_of_another_version(prepared):
         ("9999", "newer", ["start"]),
         ("9999", "newer", ["job", "list"]),
     ):
-        prepared.rows.execute("UPDATE alembic_version SET version_num = ?", found)
+        prepared.rows.execute("UPDATE taskserver_version SET version_num = ?", found)
         assert told in prepared.control(*command, code=154).stderr
 
     prepared.control("status", code=3)

@@ -133,7 +133,7 @@ def test_db_upgrade_makes_the_database_and_does_nothing_the_second_time(empty_in
 @pytest.mark.parametrize(("version", "state"), [("0000", "older"), ("9999", "newer")])
 def test_another_schema_exits_with_154(task_server, version, state):
     with sqlite3.connect(task_server.database) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", [version])
+        connection.execute("UPDATE taskserver_version SET version_num = ?", [version])
     connection.close()
 
     assert task_server("job", "list").code == 154

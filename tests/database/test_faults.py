@@ -104,7 +104,7 @@ def test_a_file_that_is_no_database(tmp_path):
 
 
 def test_a_folder_in_place_of_the_file(tmp_path):
-    refusal(f"sqlite:///{tmp_path}", DatabaseUnavailable, EXIT_ERROR)
+    refusal(f"sqlite:///{tmp_path}", DatabaseRefused, EXIT_NOT_CONFIGURED)
 
 
 def test_a_damaged_file(sqlite_file):

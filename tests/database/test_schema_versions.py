@@ -9,6 +9,7 @@ from sqlalchemy import inspect
 
 from taskserver.database import (
     Database,
+    DatabaseUnavailable,
     NeedsUpgrade,
     NoDatabase,
     SchemaState,
@@ -38,7 +39,7 @@ def empty_url(request, tmp_path):
 def set_version(url, version):
     database = Database(url)
     with database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{version}'")
+        connection.exec_driver_sql(f"UPDATE taskserver_version SET version_num = '{version}'")
     database.close()
 
 
@@ -147,11 +148,27 @@ def test_a_schema_is_made_in_a_process_of_its_own(empty_url):
 
 
 def test_an_upgrade_in_a_process_of_its_own_tells_what_went_wrong(tmp_path):
-    with pytest.raises(UpgradeFailed) as failure:
+    with pytest.raises(DatabaseUnavailable) as failure:
         upgrade_apart(Database(f"sqlite:///{tmp_path}/none/here.sqlite"))
 
     assert "unable to open database file" in str(failure.value)
     assert "Traceback" not in str(failure.value)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_application_s_own_table_of_the_same_name_is_named(empty_url, apart):
+    database = Database(empty_url)
+    if database.file is not None:
+        database.file.touch()
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE clients (id integer)")
+
+    with pytest.raises(UpgradeFailed, match=r'"?clients"? already exists'):
+        (upgrade_apart if apart else upgrade)(database)
+
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM clients").scalar() == 0
+    database.close()
 
 
 def test_a_new_file_has_a_write_ahead_log(tmp_path):
@@ -175,7 +192,7 @@ def test_the_tables_are_those_that_the_statements_expect(database):
         tables = {
             name: {column["name"] for column in found.get_columns(name)}
             for name in found.get_table_names()
-            if name != "alembic_version"
+            if name != "taskserver_version"
         }
 
     assert tables == {table.name: {column.name for column in table.columns} for table in metadata.sorted_tables}

@@ -15,7 +15,7 @@ def test_the_columns_named_are_the_columns_made(database_url: str) -> None:
         tables = {
             name: [column["name"] for column in made.get_columns(name)]
             for name in made.get_table_names()
-            if name != "alembic_version"
+            if name != "taskserver_version"
         }
     finally:
         database.close()
