@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
-from taskserver.config import load
 from taskserver.daemon import folders, foreground, identity, pidfile, probe
 from taskserver.daemon.detach import Launch, Started, await_ready
 from taskserver.daemon.detach import start as start_detached
 from taskserver.daemon.identity import Identity
 from taskserver.daemon.pidfile import AlreadyRunning, State
-from taskserver.errors import EXIT_OK, UsageError
-from taskserver.texts import mark, translate
+from taskserver.errors import EXIT_OK
+from taskserver.texts import translate
 
 if TYPE_CHECKING:
     from taskserver.config import Settings
@@ -25,15 +24,9 @@ if TYPE_CHECKING:
     from taskserver.tasks import Registry
 
 
-class UsersDirElsewhere(UsageError):
-    text = mark(
-        "{users_dir} is not the users directory of the configuration, {configured}; change users_dir there"
-    )
-
-
 def start(session: Session, *, probed: bool = False) -> int:
     """Start the daemon in the background; exit code 0 also if there is one. `probed`: that has been done."""
-    settings = _settings(session)
+    settings = session.settings
     if pidfile.read(settings.users_dir).state is State.RUNNING:
         found = await_ready(settings.users_dir)
         if found is not None:
@@ -47,7 +40,7 @@ def start(session: Session, *, probed: bool = False) -> int:
 
 def run(session: Session, *, stop_when_ready: bool) -> int:
     """Be the daemon, in this process; its exit code. A daemon that runs already is an error here."""
-    settings = _settings(session)
+    settings = session.settings
     reading = pidfile.read(settings.users_dir)
     if reading.state is State.RUNNING and reading.record is not None:
         raise AlreadyRunning(pid=reading.record.pid)
@@ -58,7 +51,7 @@ def run(session: Session, *, stop_when_ready: bool) -> int:
 
 def run_job(session: Session, job_id: int) -> int:
     """Run one job now, in the daemon if there is one, else here; the exit code is that of its outcome."""
-    settings = _settings(session)
+    settings = session.settings
     if pidfile.read(settings.users_dir).state is State.RUNNING:
         from taskserver.cli.lifecycle_job import have_run
 
@@ -70,7 +63,7 @@ def run_job(session: Session, job_id: int) -> int:
 
 def require_startable(session: Session) -> None:
     """Raise what would keep a start from succeeding, as far as that shows while the old daemon still works."""
-    settings = _settings(session)
+    settings = session.settings
     who = _identity(session, settings)
     _prepare_folders(settings, who)
     _probe(session, settings, who)
@@ -89,13 +82,6 @@ def load_registry(settings: Settings) -> Registry:
     return Registry.load(modules=settings.modules, python_path=settings.python_path, commands=settings.tasks)
 
 
-def _settings(session: Session) -> Settings:
-    settings = session.settings
-    if session.users_dir is not None and session.users_dir != settings.users_dir:
-        raise UsersDirElsewhere(users_dir=session.users_dir, configured=settings.users_dir)
-    return settings
-
-
 def _identity(session: Session, settings: Settings) -> Identity:
     return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
 
@@ -112,13 +98,12 @@ def _probe(session: Session, settings: Settings, who: Identity) -> None:
 
 
 def _launch(session: Session, settings: Settings, who: Identity) -> Launch:
-    config_file, installation = session.config_file(), session.installation
     return Launch(
         settings=settings,
-        installation=installation,
+        installation=session.installation,
         identity=who,
         make_service=make_service,
-        read_settings=lambda: load(config_file, installation=installation),
+        read_settings=session.settings_reader(),
     )
 
 

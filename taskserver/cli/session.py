@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -68,10 +69,19 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """The whole configuration. Raises ConfigurationError with every fault at once."""
+        return self.settings_reader()()
+
+    def settings_reader(self) -> Callable[[], Settings]:
+        """Reads the configuration as it then is: from the file now in force, with the options of this call."""
         from taskserver.config import load
 
-        settings = load(self.config_file(), installation=self.installation)
-        return settings if self.users_dir is None else _moved(settings, self.users_dir)
+        config_file, installation, users_dir = self.config_file(), self.installation, self.users_dir
+
+        def read() -> Settings:
+            settings = load(config_file, installation=installation)
+            return settings if users_dir is None else _moved(settings, users_dir)
+
+        return read
 
     @cached_property
     def store(self) -> Store:

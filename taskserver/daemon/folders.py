@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
+import shlex
 import stat
 from pathlib import Path
 
 from taskserver.daemon.identity import Identity
-from taskserver.errors import NotAllowed, NotConfigured
+from taskserver.errors import NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark, translate
 
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
+
+_NOT_A_FOLDER = mark("it is not a folder")
 
 
 class FolderRefused(NotConfigured):
@@ -45,6 +49,45 @@ def prepare(identity: Identity, *, users_dir: Path, log_file: Path | None) -> No
         _prepare_log(identity, log_file)
 
 
+def refusals(identity: Identity | None, *, users_dir: Path, log_file: Path | None) -> list[TaskServerError]:
+    """What `prepare` would raise, found without making or changing anything; not knowing the user, what is wrong
+    for everybody. At most one for each folder, that of the users directory first."""
+    asked = [(users_dir, "users_dir", False)]
+    if log_file is not None and log_file.parent != users_dir:
+        asked.append((log_file.parent, "log_file", True))
+    found: list[TaskServerError] = []
+    for path, key, shared in asked:
+        try:
+            _examine_folder(identity, path, key=key, shared=shared)
+        except (FolderRefused, FolderForbidden) as error:
+            found.append(error)
+    return found
+
+
+def _examine_folder(identity: Identity | None, path: Path, *, key: str, shared: bool) -> None:
+    try:
+        _refuse_planted_links(path, key)
+        nearest = next(place for place in (path, *path.parents) if place.exists())
+        status = nearest.stat()
+        given = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() == 0 and not path.is_symlink()
+        given = given and _holds_nothing(os.listdir(nearest))  # noqa: PTH208 names, as from a descriptor
+    except PermissionError as error:
+        raise FolderForbidden(path=path, key=key, reason=error.strerror) from None
+    except OSError as error:
+        raise FolderRefused(path=path, key=key, reason=error.strerror) from None
+    if not stat.S_ISDIR(status.st_mode):
+        here = translate("{path} is not a folder", path=nearest)
+        raise FolderRefused(path=path, key=key, reason=translate(_NOT_A_FOLDER) if nearest == path else here)
+    if nearest != path:
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            reason = translate("it does not exist, and {parent} is not writable", parent=nearest)
+            raise FolderForbidden(path=path, key=key, reason=reason)
+    elif not shared and identity is None:
+        _require_closed(path, status, key)
+    elif not shared and identity is not None and not (given and identity.changes):
+        _require_own(identity, path, status, key)
+
+
 def prepare_folder(identity: Identity, path: Path, *, key: str, shared: bool = False) -> None:
     """`path` is a folder of `identity` afterwards; a `shared` one, such as /var/log, may belong to others."""
     try:
@@ -56,7 +99,7 @@ def prepare_folder(identity: Identity, path: Path, *, key: str, shared: bool = F
     except OSError as error:
         raise FolderRefused(path=path, key=key, reason=error.strerror) from None
     if not stat.S_ISDIR(status.st_mode):
-        raise FolderRefused(path=path, key=key, reason=translate("it is not a folder"))
+        raise FolderRefused(path=path, key=key, reason=translate(_NOT_A_FOLDER))
     if not shared:
         _require_own(identity, path, status, key)
 
@@ -92,23 +135,40 @@ def _make_folder(identity: Identity, path: Path) -> None:
 
 def _is_unused(descriptor: int) -> bool:
     """Whether the folder holds nothing yet: only then is it given to another user."""
-    return all(name.startswith(".git") for name in os.listdir(descriptor))
+    return _holds_nothing(os.listdir(descriptor))
+
+
+def _holds_nothing(names: list[str]) -> bool:
+    return all(name.startswith(".git") for name in names)
 
 
 def _require_own(identity: Identity, path: Path, status: os.stat_result, key: str) -> None:
     if status.st_uid != identity.uid:
+        owner = _name(status.st_uid)
         if os.geteuid() != 0:
-            reason = translate("it belongs to the user with the number {uid}", uid=status.st_uid)
+            reason = translate("it belongs to the user {owner}", owner=owner)
             raise FolderForbidden(path=path, key=key, reason=reason)
         hint = translate(
-            "it belongs to the user with the number {uid}; `chown -R {name} {path}` hands it to {name}",
-            uid=status.st_uid,
+            "it belongs to the user {owner}; to hand it to {name}, stop the daemon first: "
+            "`task_server stop`, then `chown -R {name} {path}`, then `task_server start`",
+            owner=owner,
             name=identity.name,
-            path=path,
+            path=shlex.quote(str(path)),
         )
         raise FolderRefused(path=path, key=key, reason=hint)
+    _require_closed(path, status, key)
+
+
+def _require_closed(path: Path, status: os.stat_result, key: str) -> None:
     if status.st_mode & stat.S_IWOTH:
         raise FolderRefused(path=path, key=key, reason=translate("everybody may write into it; `chmod o-w` it"))
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _prepare_log(identity: Identity, path: Path) -> None:

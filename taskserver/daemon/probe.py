@@ -36,7 +36,9 @@ class OutOfReach(NotConfigured):
 class Question:
     """What to try. Plain values, so that they travel as JSON."""
 
-    users_dir: str
+    users_dir: str | None
+    """None: what is wrong with it is known already."""
+
     log_file: str | None
     config_file: str | None
     modules: tuple[str, ...] = ()
@@ -146,18 +148,33 @@ def answer(asked: Question) -> Answer:
 
 def _folder_faults(asked: Question) -> list[str]:
     faults = []
-    users_dir_exists = Path(asked.users_dir).exists()
-    if users_dir_exists and not os.access(asked.users_dir, os.R_OK | os.W_OK | os.X_OK):
+    users_dir_fault = asked.users_dir and _unusable(Path(asked.users_dir))
+    if users_dir_fault:
         faults.append(translate("the folder {path} (users_dir) is not writable", path=asked.users_dir))
-    if asked.log_file:
+    if asked.log_file and not (users_dir_fault and str(Path(asked.log_file).parent) == asked.users_dir):
         log = Path(asked.log_file)
-        nearest = next(place for place in (log, *log.parents) if place.exists())
-        if log.parent.exists() and not os.access(nearest, os.W_OK):
+        if _unusable_log(log):
             faults.append(translate("the log file {path} (log_file) is not writable", path=log))
     for folder in asked.python_path:
         if not os.access(folder, os.R_OK | os.X_OK):
             faults.append(translate("the folder {path} (python_path) cannot be read", path=folder))
     return faults
+
+
+def _unusable(folder: Path) -> bool:
+    """Whether a folder that exists, or one whose way is closed, can't be worked in; one to be made is no fault."""
+    try:
+        return folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    except PermissionError:
+        return True
+
+
+def _unusable_log(log: Path) -> bool:
+    try:
+        nearest = log if log.exists() else log.parent
+        return nearest.exists() and not os.access(nearest, os.W_OK)
+    except PermissionError:
+        return True
 
 
 def _import_faults(asked: Question) -> list[str]:

@@ -127,3 +127,38 @@ def test_the_log_folder_is_named_if_it_cannot_be_made(tmp_path, myself):
 
     with pytest.raises((FolderRefused, LogRefused), match="log_file"):
         folders.prepare(myself, users_dir=tmp_path / "users", log_file=tmp_path / "file" / "x.log")
+
+
+def test_what_would_be_refused_is_told_without_making_anything(tmp_path, myself):
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "file").write_text("")
+
+    def told(users_dir: Path) -> str:
+        return " ".join(
+            error.message()
+            for error in folders.refusals(myself, users_dir=users_dir, log_file=tmp_path / "l" / "x")
+        )
+
+    assert told(tmp_path / "new" / "users") == ""
+    assert "o-w" in told(tmp_path / "open")
+    assert told(tmp_path / "file").count("it is not a folder") == 1
+    assert "file is not a folder" in told(tmp_path / "file" / "users")
+    assert sorted(place.name for place in tmp_path.iterdir()) == ["file", "open"]
+
+
+@as_root
+def test_what_is_told_beforehand_is_what_is_refused(tmp_path, nobody):
+    full = tmp_path / "users of it"
+    full.mkdir()
+    (full / "precious").write_text("")
+
+    (told,) = folders.refusals(nobody, users_dir=full, log_file=None)
+    with pytest.raises(FolderRefused) as refused:
+        folders.prepare(nobody, users_dir=full, log_file=None)
+    full.joinpath("precious").unlink()
+
+    assert told.message() == refused.value.message()
+    assert "the user root;" in told.message()
+    assert f"`task_server stop`, then `chown -R nobody '{full}'`, then `task_server start`" in told.message()
+    assert folders.refusals(nobody, users_dir=full, log_file=None) == []

@@ -109,7 +109,18 @@ def test_folders_are_tried_as_the_user_and_not_as_root(question, open_to_all, wi
     os.chown(open_to_all, nobody.uid, nobody.gid)
     accepted = probe.ask(nobody, asked, installation=open_to_all)
 
-    assert len(refused.faults) == 2
-    assert "users_dir" in refused.faults[0]
-    assert "log_file" in refused.faults[1]
+    assert refused.faults == [f"the folder {open_to_all} (users_dir) is not writable"]
     assert accepted.faults == []
+
+
+@as_root
+def test_a_folder_closed_to_everybody_is_one_sentence(tmp_path, question, with_system_python, open_to_all):
+    users_dir = open_to_all / "users"
+    users_dir.mkdir(mode=0o000)
+    nobody = identity.resolve("nobody")
+    os.chown(users_dir, nobody.uid, nobody.gid)
+    asked = replace(question, users_dir=str(users_dir), log_file=str(users_dir / "x.log"), needed=("json",))
+
+    answer = probe.ask(nobody, asked, installation=open_to_all)
+
+    assert answer.faults == [f"the folder {users_dir} (users_dir) is not writable"]
