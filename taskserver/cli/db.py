@@ -18,6 +18,7 @@ _STATES = MappingProxyType(
         "newer": mark("newer than this version; install the newer taskserver again"),
     }
 )
+_EMPTY_SERVER = mark("not there yet; `task_server db upgrade` makes it")
 
 
 @group(examples=["task_server db status", "task_server db upgrade"])
@@ -38,7 +39,8 @@ def upgrade(session: Session) -> None:
     prepare(session.identity(), users_dir=session.settings.users_dir, log_file=None)
     session.become_run_as()
     url = session.settings.database
-    before = str(Store.schema_state(url))
+    with session.database_access():
+        before = str(Store.schema_state(url))
     Store.create_or_upgrade(url)
     if session.json:
         print_json({"database": _shown(url), "before": before, "state": str(Store.schema_state(url))})
@@ -58,12 +60,23 @@ def status(session: Session) -> int:
 
     session.become_run_as()
     url = session.settings.database
-    state = str(Store.schema_state(url))
+    with session.database_access():
+        state = str(Store.schema_state(url))
     if session.json:
         print_json({"database": _shown(url), "state": state})
     else:
-        print_fields([(translate("Database"), _shown(url)), (translate("State"), translate(_STATES[state]))])
+        text = _EMPTY_SERVER if state == "empty" and not _is_file(url) else _STATES[state]
+        print_fields([(translate("Database"), _shown(url)), (translate("State"), translate(text))])
     return EXIT_OK if state == "current" else EXIT_NEEDS_UPGRADE
+
+
+def _is_file(url: str) -> bool:
+    """Whether the database is a file: only such a one does a start make by itself."""
+    from taskserver.database import Database
+
+    database = Database(url)
+    database.close()
+    return database.file is not None
 
 
 def _shown(url: str) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import click
 
 import taskserver
-from taskserver.texts import translate
+from taskserver.errors import EXIT_NEEDS_UPGRADE, NotAllowed, TaskServerError
+from taskserver.texts import mark, translate
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from taskserver.daemon.identity import Identity
     from taskserver.store import Store
     from taskserver.tasks import Registry
+
+
+UMASK = 0o027
+"""As the daemon's own: its database and log are for its user and group."""
+
+
+class DatabaseForbidden(NotAllowed):
+    text = mark("{file} is closed to {caller}; call this as {owner} or as root")
 
 
 @dataclass
@@ -89,7 +98,23 @@ class Session:
         from taskserver.store import Store
 
         self.become_run_as()
-        return self.opened.enter_context(Store.open(self.settings.database))
+        with self.database_access():
+            return self.opened.enter_context(Store.open(self.settings.database))
+
+    @contextmanager
+    def database_access(self) -> Iterator[None]:
+        """A database file that is closed to the caller leaves the block as DatabaseForbidden, with whom to be."""
+        try:
+            yield
+        except (TaskServerError, PermissionError) as error:
+            barred = None
+            if getattr(error, "exit_code", None) != EXIT_NEEDS_UPGRADE:
+                barred = _closed_place(self.settings.database)
+            if barred is None:
+                raise
+            raise DatabaseForbidden(
+                file=barred, caller=_name(os.geteuid()), owner=_name(barred.stat().st_uid)
+            ) from error
 
     @cached_property
     def registry(self) -> Registry:
@@ -110,19 +135,18 @@ class Session:
     @cached_property
     def user(self) -> str:
         """Who called the control program: kept with what it creates."""
-        import pwd
-
-        try:
-            return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:
-            return str(os.getuid())
+        return os.environ.get("SUDO_USER") or _name(os.getuid())
 
     def wake(self) -> None:
         """Lets every daemon look at once at what was written; one that does not listen will find it by itself."""
         self.store.nodes.wake()
 
     def become_run_as(self) -> None:
-        """As root: becomes the configured user, so that no file is left which the daemon can't write."""
+        """As root: becomes the configured user, so that no file is left which the daemon can't write.
+
+        From here on files are made with the daemon's umask, by whomever: the database is nobody else's to read.
+        """
+        self.opened.callback(os.umask, os.umask(UMASK))
         if os.geteuid() != 0 or self.settings.run_as is None:
             return
         self.user  # noqa: B018 known from now on, whoever this process becomes
@@ -151,6 +175,36 @@ def _require_reach(identity: Identity) -> None:
         if barred is not None:
             fault = translate("{path} is out of reach: {bar} is closed to that user", path=path, bar=barred)
             raise OutOfReach(name=identity.name, faults=f"  - {fault}")
+
+
+def _closed_place(url: str) -> Path | None:
+    """The first folder on the way to the database's file, or the file, that is another user's and closed to us."""
+    from taskserver.database import Database
+
+    database = Database(url)
+    file = database.file
+    database.close()
+    if file is None:
+        return None
+    for folder in reversed(file.parents):
+        if not os.access(folder, os.X_OK, effective_ids=True):
+            return _if_foreign(folder)
+    if file.exists() and not os.access(file, os.R_OK | os.W_OK, effective_ids=True):
+        return _if_foreign(file)
+    return None if os.access(file.parent, os.W_OK, effective_ids=True) else _if_foreign(file.parent)
+
+
+def _if_foreign(path: Path) -> Path | None:
+    return path if path.exists() and path.stat().st_uid != os.geteuid() else None
+
+
+def _name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _moved(settings: Settings, users_dir: Path) -> Settings:
