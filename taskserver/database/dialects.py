@@ -77,6 +77,8 @@ class Sqlite:
     @staticmethod
     def _on_connect(connection: Any, record: object) -> None:
         connection.isolation_level = None  # transactions are begun by _on_begin, not guessed by the driver
+        # Another program may have written Latin-1: its row must not keep all others from being read.
+        connection.text_factory = _text
         # SQLite's own knows the letters of ASCII alone: searches would not find an umlaut in another case.
         connection.create_function("lower", 1, _lower, deterministic=True)
         cursor = connection.cursor()
@@ -236,6 +238,10 @@ class Postgresql:
     def lock_key(self, connection: Connection, *parts: str) -> None:
         """Until the transaction ends no other one passes here with the same parts."""
         connection.execute(text(self.lock_sql), {"key": "\x1f".join(parts)})
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _lower(value: Any) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 from taskserver.clock import from_text, to_text
 
 INSTANT_PATTERN = (
-    "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]"
+    "[1-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]"
 )
 """The GLOB that holds SQLite's instants to one text form."""
 
@@ -74,7 +74,14 @@ def dump_json(value: Any) -> str | None:
 
 
 def load_json(value: Any) -> Any:
-    """The value of a JSON text; a value that the driver has parsed already is passed on."""
+    """The value of a JSON text; a value that the driver has parsed already is passed on.
+
+    A text that the database takes for JSON and Python does not (numbers of 5,000 digits, a thousand levels) comes
+    back as it is: one such row must not keep all others from being read.
+    """
     if isinstance(value, str | bytes):
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
     return value

@@ -166,6 +166,10 @@ class Dispatcher:
         try:
             if not self._is_due():
                 return self._until_due()
+            if time.monotonic() >= self._next_heartbeat:
+                # This node may have slept for longer than its lease: others have its jobs then.
+                self._unsettled = True
+                self._wakeup.keep_listening()
             self._settle()
             self._tell_tasks()
             delay = self._turn()
@@ -217,13 +221,14 @@ class Dispatcher:
         """Compares what we hold with what the database says: after a failure either side may know more."""
         if not self._unsettled:
             return
+        before = {job.run_id for job in self._pool.running()} | {claim.run_id for claim, _ in self._endings}
         held = {claim.run_id: claim for claim in self._dispatch.own_claims(self._capacity.node)}
-        ended = {claim.run_id for claim, _ in self._endings}
         mine = {job.run_id for job in self._pool.running()}
         self._take_ended()
-        ended |= {claim.run_id for claim, _ in self._endings}
+        ended = {claim.run_id for claim, _ in self._endings}
         self._pool.claims_lost(mine - ended - set(held))
-        for run_id in set(held) - mine - ended:
+        # What was running before we asked may have ended since, together with a transaction of its own.
+        for run_id in set(held) - before - mine - ended - self._given_up:
             log.info("job %s was claimed by a commit that broke off; it runs now", held[run_id].job_id)
             self._submit(held[run_id])
         self._unsettled = False
@@ -341,7 +346,7 @@ class Dispatcher:
         if self.view.database == "ok" and error is not None:
             log.error("%s; trying again, running jobs go on", text)
         self.view.database = text
-        if isinstance(error, CommitUnknown):
+        if isinstance(error, CommitUnknown) and not self._backoff:
             log.warning("whether the last commit took effect will be read back")
         self._unsettled = True
         self._stopping.clear()

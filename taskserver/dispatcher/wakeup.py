@@ -37,6 +37,11 @@ class Wakeup:
         self.deafen()
         self._news = self._listen()
 
+    def keep_listening(self) -> None:
+        """Opens the news again if their connection was lost on its own."""
+        if self._news is None:
+            self._news = self._listen()
+
     def deafen(self) -> None:
         """Gives the news up."""
         if self._news is not None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.exc import StatementError
 
-from taskserver.database import BRIEF, PATIENT, Database, Patience
+from taskserver.database import BRIEF, PATIENT, Database, DatabaseUnavailable, Patience
 from taskserver.database.schema import jobs, nodes
 from taskserver.database.types import read_instant
 from taskserver.jobs import Claim, Outcome, Reason, Report
@@ -46,7 +46,7 @@ SELECT (SELECT value FROM settings WHERE name = 'autostart'),
 """
 
 _PROMOTE = f"""
-UPDATE jobs SET ready = 1
+UPDATE jobs SET ready = CASE WHEN start_requested_at IS NOT NULL THEN 2 ELSE 1 END
 WHERE id IN (SELECT id {_JOB} AND (next_run_at IS NULL OR next_run_at <= :now) LIMIT :most)
 """
 
@@ -116,6 +116,7 @@ class Dispatch:
         self._occurrences = Occurrences(database, default_zone)
         self._connection: Connection | None = None
         self._seen_version: int | None = None
+        self._name: str | None = None
         self._promote = database.statement(_PROMOTE)
         self._requests = database.statement(_REQUESTS)
 
@@ -127,6 +128,7 @@ class Dispatch:
                 with self._database.translated():
                     self._database.dialect.tune_dispatcher(connection)
                     self._database.set_clock(connection)
+                    self._take_name(connection)
                     connection.rollback()
             except BaseException:
                 connection.close()
@@ -199,12 +201,20 @@ class Dispatch:
             return self._claims.take_one(connection, job_id, capacity, self._database.now())
 
     def hold_name(self, node_id: str) -> bool:
-        """Whether this connection is now the only one that works under this node's name."""
+        """Whether only this connection now works under the node's name; a later one takes it again."""
         connection = self.open()
         with self._database.translated():
             held = self._database.dialect.hold_name(connection, node_id)
             connection.rollback()
+        if held:
+            self._name = node_id
         return held
+
+    def _take_name(self, connection: Connection) -> None:
+        """The name was lost with the connection that held it."""
+        if self._name is not None and not self._database.dialect.hold_name(connection, self._name):
+            reason = f"another task server works as node {self._name}"
+            raise DatabaseUnavailable(database=self._database.label, reason=reason)
 
     def own_claims(self, node: int) -> list[Claim]:
         """The claims that the database says this node holds."""

@@ -91,9 +91,21 @@ class Nodes:
         with self._database.write(patience=patience) as connection:
             dead = self._dead_rows(connection, mine, predecessors_are_dead=predecessors_are_dead)
             rescued = 0
+            if predecessors_are_dead:
+                self._bury_predecessors(connection, mine)
             for row in dead:
                 rescued += self._rescue_from(connection, row)
             return rescued
+
+    def _bury_predecessors(self, connection: Connection, mine: int) -> None:
+        """They died without a goodbye: nobody must take them for alive until their lease is over."""
+        name = select(nodes.c.node_id).where(nodes.c.id == mine).scalar_subquery()
+        same = nodes.c.id != mine if self._database.dialect.one_writer else (nodes.c.node_id == name)
+        connection.execute(
+            update(nodes)
+            .where(same, nodes.c.id != mine, nodes.c.ended_at.is_(None))
+            .values(ended_at=self._database.now())
+        )
 
     def _dead_rows(self, connection: Connection, mine: int, *, predecessors_are_dead: bool) -> list[Any]:
         now = self._database.now()

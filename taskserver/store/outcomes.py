@@ -38,12 +38,17 @@ UPDATE jobs SET
                 WHEN status = 'running' AND :job_status = 'stopped' THEN 'waiting'
                 ELSE CAST(:job_status AS TEXT) END,
   ready = CASE WHEN status = 'running' AND :job_status IN ('waiting', 'stopped') AND {delay} IS NULL AND active
-               THEN 1 END,
+               THEN CASE WHEN start_requested_at IS NOT NULL THEN 2 ELSE 1 END END,
   next_run_at = CASE WHEN status = 'running' AND :job_status = 'waiting' THEN {delay} END,
   attempt = attempt + :failures, claim = NULL, claimed_by = NULL, ended_at = {now},
   last_status = CAST(:run_status AS TEXT), result = CAST(:result AS TEXT), error = CAST(:error AS TEXT),
   progress = CASE WHEN :job_status = 'finished' THEN 100 ELSE progress END
 WHERE id = :job_id AND claim = :run_id AND status IN ('running', 'stopping')
+"""
+
+_UPDATE_ENTRY = """
+UPDATE jobs SET last_status = CAST(:run_status AS TEXT) WHERE id = :cron_entry_id AND type = 'interval'
+  AND EXISTS (SELECT 1 FROM runs WHERE id = :run_id)
 """
 
 _REPORT = """
@@ -80,6 +85,7 @@ class Outcomes:
         self._insert_run = database.statement(_INSERT_RUN.format(now=now))
         self._update_job = database.statement(_UPDATE_JOB.format(now=now, delay=delay))
         self._output = database.statement(_OUTPUT)
+        self._update_entry = database.statement(_UPDATE_ENTRY)
         self._delete = database.statement(_DELETE_AS_REQUESTED.format(among_ids=database.dialect.among_ids))
         self._report = database.statement(_REPORT)
         self._checkpoint = database.statement(_CHECKPOINT.format(json=document))
@@ -94,6 +100,8 @@ class Outcomes:
         rows = [self._row(claim, outcome, node_id, now) for claim, outcome in endings]
         inserted = connection.exec_driver_sql(self._insert_run, rows).rowcount
         connection.exec_driver_sql(self._update_job, rows)
+        if any(claim.cron_entry_id is not None for claim, _ in endings):
+            connection.exec_driver_sql(self._update_entry, rows)
         run_ids = {claim.run_id for claim, _ in endings}
         connection.exec_driver_sql(
             self._delete, {"ids": self._database.dialect.numbers([claim.job_id for claim, _ in endings])}
@@ -109,6 +117,8 @@ class Outcomes:
         """Writes progress, output and checkpoints; returns the run ids whose claim was lost."""
         told = [report for report in reports if report.progress is not None or report.detail is not None]
         held = self._held(connection, reports)
+        # A run that committed its outcome with its own transaction holds no claim any more, but has last words.
+        spoken = held | self._ended(connection, {report.run_id for report in reports} - held)
         if told:
             rows = [
                 {
@@ -123,9 +133,9 @@ class Outcomes:
         for report in reports:
             if report.has_checkpoint and report.run_id in held:
                 self.checkpoint(connection, report.job_id, report.run_id, report.checkpoint)
-            if report.lines and report.run_id in held:
+            if report.lines and report.run_id in spoken:
                 self.output(connection, report.run_id, report.lines)
-        return {report.run_id for report in reports} - held
+        return {report.run_id for report in reports} - spoken
 
     def checkpoint(self, connection: Connection, job_id: int, run_id: int, data: Any) -> None:
         row = {"job_id": job_id, "run_id": run_id, "checkpoint": dump_json(data)}
@@ -145,6 +155,13 @@ class Outcomes:
         connection.exec_driver_sql(self._output, rows)
 
     @staticmethod
+    def _ended(connection: Connection, run_ids: set[int]) -> set[int]:
+        if not run_ids:
+            return set()
+        rows = connection.execute(select(runs.c.id).where(runs.c.id.in_(run_ids), runs.c.status != "lost"))
+        return {row.id for row in rows}
+
+    @staticmethod
     def _held(connection: Connection, reports: Sequence[Report]) -> set[int]:
         rows = connection.execute(
             select(jobs.c.claim).where(
@@ -158,6 +175,7 @@ class Outcomes:
         return {
             "run_id": claim.run_id,
             "job_id": claim.job_id,
+            "cron_entry_id": claim.cron_entry_id,
             "title": claim.title,
             "login": claim.login,
             "node_id": node_id,

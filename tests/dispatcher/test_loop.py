@@ -149,6 +149,19 @@ def test_a_connection_that_breaks_in_a_transaction_uses_up_no_attempt(serve):
         assert connection.exec_driver_sql("SELECT sum(amount) FROM bookings").scalar() == 3
 
 
+def test_what_a_task_says_is_kept_when_its_transaction_commits_the_outcome(serve):
+    @task("books")
+    def books(ctx: Context) -> None:
+        with ctx.transaction():
+            ctx.logger.info("one booked")
+
+    served = serve(books)
+    job = served.ended(served.add("books"))
+
+    lines = eventually(lambda: served.store.jobs.output(job["id"]))
+    assert "one booked" in lines[0]["text"]
+
+
 def test_async_tasks_run_side_by_side_with_others(serve):
     @task("async")
     async def waits(ctx: Context) -> str:

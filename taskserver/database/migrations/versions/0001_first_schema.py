@@ -151,6 +151,22 @@ def _jobs(dialect: str) -> None:
                 *("stop_requested_at", "kill_requested_at", "delete_requested_at", "created_at"),
             ],
             documents=["data", "checkpoint"],
+            # SQLite keeps whatever it is given in any column; what reads the row relies on these.
+            types={
+                "text": [
+                    *("name", "task", "title", "description", "data", "cron_spec", "time_zone", "node_id", "lane"),
+                    *("unique_key", "detail", "checkpoint", "result", "error", "created_by"),
+                ],
+                "integer": [
+                    "cron_entry_id",
+                    "priority",
+                    "position",
+                    "attempt",
+                    "max_attempts",
+                    "crashes",
+                    "claim",
+                ],
+            },
         ),
         sqlite_autoincrement=True,
     )
@@ -352,17 +368,39 @@ def _instant(name: str, dialect: str, *, now: bool = False) -> sa.Column[object]
 
 
 def _checks(
-    dialect: str, table: str, *, instants: list[str], documents: list[str] | None = None
+    dialect: str,
+    table: str,
+    *,
+    instants: list[str],
+    documents: list[str] | None = None,
+    types: dict[str, list[str]] | None = None,
 ) -> list[sa.CheckConstraint]:
-    if dialect != "sqlite":  # timestamptz and json guard themselves
-        return []
+    if dialect != "sqlite":
+        # Beyond these lies what Python has no datetime for: infinity, years before Christ, five-digit years.
+        return [
+            sa.CheckConstraint(
+                f"\"{name}\" >= '1000-01-01 00:00:00+00' AND \"{name}\" < '9999-12-31 00:00:00+00'",
+                name=f"{table}_{name}_range",
+            )
+            for name in instants
+        ]
     return [
         *(
-            sa.CheckConstraint(f"\"{name}\" GLOB '{INSTANT_PATTERN}'", name=f"{table}_{name}_form")
+            # The form, and a day that the calendar has: SQLite would take 31 February for a day in March.
+            sa.CheckConstraint(
+                f"\"{name}\" GLOB '{INSTANT_PATTERN}' "
+                f'AND strftime(\'%Y-%m-%d %H:%M:%S\', "{name}") IS substr("{name}", 1, 19)',
+                name=f"{table}_{name}_form",
+            )
             for name in instants
         ),
         *(
             sa.CheckConstraint(f'"{name}" IS NULL OR json_valid("{name}")', name=f"{table}_{name}_json")
             for name in documents or []
+        ),
+        *(
+            sa.CheckConstraint(f"typeof(\"{name}\") IN ('{kind}', 'null')", name=f"{table}_{name}_type")
+            for kind, names in (types or {}).items()
+            for name in names
         ),
     ]
