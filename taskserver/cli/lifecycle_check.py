@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskserver.cli.lifecycle_check_database import database_findings
+from taskserver.cli.lifecycle_finding import Finding
 from taskserver.cli.output import note, print_json, say
 from taskserver.cli.session import Session
-from taskserver.daemon import identity, probe
+from taskserver.daemon import folders, identity, pidfile, probe
 from taskserver.errors import (
     EXIT_ERROR,
     EXIT_NEEDS_UPGRADE,
+    EXIT_NOT_ALLOWED,
     EXIT_NOT_CONFIGURED,
+    EXIT_NOT_INSTALLED,
     EXIT_OK,
     NotConfigured,
     TaskServerError,
@@ -24,24 +31,20 @@ from taskserver.texts import translate
 
 if TYPE_CHECKING:
     from taskserver.config import CommandSettings, Settings
-    from taskserver.daemon.probe import Answer
+    from taskserver.daemon.identity import Identity
+    from taskserver.daemon.pidfile import Reading
+    from taskserver.daemon.probe import Answer, Question
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found. `code` is the exit code that it calls for; EXIT_OK: it is only worth knowing."""
-
-    area: str
-    text: str
-    code: int
+_GRAVEST_FIRST = (EXIT_NOT_CONFIGURED, EXIT_NOT_INSTALLED, EXIT_NEEDS_UPGRADE, EXIT_NOT_ALLOWED, EXIT_ERROR)
 
 
 def check(session: Session) -> int:
-    """Print every finding; the exit code of the gravest kind: configuration, then schema, then the rest."""
+    """Print every finding; the exit code of the gravest kind: see _GRAVEST_FIRST."""
     findings = _without_echoes(list(_findings(session)))
     codes = {finding.code for finding in findings}
     code = next(
-        (grave for grave in (EXIT_NOT_CONFIGURED, EXIT_NEEDS_UPGRADE, EXIT_ERROR) if grave in codes),
+        (grave for grave in _GRAVEST_FIRST if grave in codes),
         max(codes, default=EXIT_OK),
     )
     if session.json:
@@ -80,29 +83,120 @@ def _findings(session: Session) -> Iterator[Finding]:
         return
     for warning in settings.warnings:
         yield Finding("configuration", warning, EXIT_OK)
+    who = _identity(session, settings)
+    if isinstance(who, Finding):
+        yield who
+    yield from _look(session, settings, None if isinstance(who, Finding) else who)
+
+
+def _identity(session: Session, settings: Settings) -> Identity | Finding:
     try:
-        who = identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
+        return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
     except TaskServerError as error:
-        yield Finding("user", error.message(), error.exit_code)
-        return
-    answer = probe.ask(who, probe.question(settings, session.config_file()), installation=session.installation)
-    yield from _as_the_daemon(settings, answer)
-    if not answer.reached:
-        return  # as that user nothing more could be imported
-    identity.become(who)
+        return Finding.of("user", error)
+
+
+def _look(session: Session, settings: Settings, who: Identity | None) -> Iterator[Finding]:
+    """All that can be looked at. Where the user is not known, or can't work here, what that user may do is not
+    tried: nothing is imported then, and no file of a database is opened."""
+    from taskserver import database as _  # noqa: F401 that user may not reach the package
+
+    reading = pidfile.read(settings.users_dir)
+    refused = folders.refusals(who, users_dir=settings.users_dir, log_file=_log_file(settings))
+    for error in refused:
+        yield Finding.of("folders", error)
+    settled = any(error.fields["key"] == "users_dir" for error in refused) or _is_handed_over(settings, who)
+    reached = False
+    if who is None:
+        yield from _modules(settings)
+    else:
+        asked = _question(session, settings, who, settled=settled, refused=bool(refused))
+        answer = probe.ask(who, asked, installation=session.installation)
+        yield from _as_the_daemon(settings, answer)
+        reached = answer.reached
+        if reached:
+            identity.become(who)
+            settled = settled or _is_closed(settings.users_dir)
     for name, command in settings.tasks.items():
         yield from _command(name, command)
-    yield from _database(settings)
+    if not settled:
+        yield from _pidfile(settings, reading, trusted=reached)
+    if not (settled and _is_inside(settings)):
+        running = reading.state is pidfile.State.RUNNING
+        yield from database_findings(settings, running=running, trusted=reached)
+
+
+def _is_handed_over(settings: Settings, who: Identity | None) -> bool:
+    """Whether the users directory is an empty one of root, which start gives to the daemon's user."""
+    try:
+        return who is not None and who.changes and settings.users_dir.stat().st_uid == 0
+    except OSError:
+        return False
+
+
+def _is_closed(folder: Path) -> bool:
+    try:
+        return folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    except PermissionError:
+        return True
+
+
+def _log_file(settings: Settings) -> Path | None:
+    return None if settings.log_format == "syslog" else settings.log_file
+
+
+def _question(session: Session, settings: Settings, who: Identity, *, settled: bool, refused: bool) -> Question:
+    """What the daemon's user is asked: not about folders refused already, nor a log that root will make."""
+    asked = probe.question(settings, session.config_file())
+    log = _log_file(settings)
+    try:
+        made_by_root = who.changes and log is not None and not log.exists() and log.parent.stat().st_uid == 0
+    except OSError:
+        made_by_root = False
+    return replace(
+        asked,
+        users_dir=None if settled else asked.users_dir,
+        log_file=None if refused or made_by_root else asked.log_file,
+    )
+
+
+def _modules(settings: Settings) -> Iterator[Finding]:
+    """Task modules that are nowhere to be found; nothing is imported."""
+    path = [*map(str, settings.python_path), *sys.path]
+    for name in settings.modules:
+        if PathFinder.find_spec(name.partition(".")[0], path) is None:
+            text = translate("the module {module} is nowhere on the path of the tasks", module=name)
+            yield Finding("daemon", text, EXIT_NOT_CONFIGURED)
+
+
+def _pidfile(settings: Settings, reading: Reading, *, trusted: bool) -> Iterator[Finding]:
+    """What a new daemon would stumble over where its pidfile belongs."""
+    path = settings.users_dir / pidfile.NAME
+    if reading.state is pidfile.State.UNKNOWN:
+        yield Finding("pidfile", reading.reason, EXIT_NOT_ALLOWED)
+    elif trusted and reading.state is pidfile.State.DEAD and not os.access(path, os.R_OK | os.W_OK):
+        reason = translate("it is not writable for the daemon's user")
+        yield Finding.of("pidfile", pidfile.PidFileRefused(path=path, reason=reason))
+
+
+def _is_inside(settings: Settings) -> bool:
+    """Whether the database lies in the users directory, whose fault is its fault."""
+    from taskserver.database import Database
+
+    try:
+        database = Database(settings.database)
+    except TaskServerError:
+        return False
+    database.close()
+    return database.file is not None and settings.users_dir in database.file.parents
 
 
 def _as_the_daemon(settings: Settings, answer: Answer) -> Iterator[Finding]:
     """Folders, imports and task modules, in a process of its own. A folder yet to be made is no fault."""
-    if not settings.users_dir.exists():
-        yield Finding(
-            "folders",
-            translate("{path} does not exist yet; start makes it", path=settings.users_dir),
-            EXIT_OK,
-        )
+    with contextlib.suppress(PermissionError):
+        if not settings.users_dir.exists():
+            text = translate("{path} does not exist yet; start makes it", path=settings.users_dir)
+            yield Finding("folders", text, EXIT_OK)
     for fault in answer.faults:
         yield Finding("daemon", fault, EXIT_NOT_CONFIGURED)
     for warning in answer.warnings:
@@ -123,25 +217,3 @@ def _command(name: str, command: CommandSettings) -> Iterator[Finding]:
         found = shutil.which(program, path=command.env.get("PATH")) is not None
     if not found:
         yield Finding(area, translate("there is no program {program} to execute", program=program), EXIT_ERROR)
-
-
-def _database(settings: Settings) -> Iterator[Finding]:
-    from taskserver.store import Store
-
-    area = "database"
-    try:
-        state = str(Store.schema_state(settings.database))
-    except TaskServerError as error:
-        yield Finding(area, error.message(), error.exit_code)
-        return
-    if state == "empty":
-        yield Finding(area, translate("it has no tables yet; start makes them"), EXIT_OK)
-    elif state == "older":
-        code = EXIT_OK if settings.auto_upgrade else EXIT_NEEDS_UPGRADE
-        yield Finding(
-            area, translate("its tables are those of an older version; run `task_server db upgrade`"), code
-        )
-    elif state == "newer":
-        yield Finding(
-            area, translate("its tables are those of a newer version; install that one"), EXIT_NEEDS_UPGRADE
-        )

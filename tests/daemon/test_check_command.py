@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from real_daemon import SCRIPT
+
+from taskserver.cli.session import Session
 
 
 def check(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -86,3 +90,140 @@ def test_an_interpreter_that_the_user_cannot_reach_is_named(configure, tmp_path)
     assert done.returncode in (0, 6)  # 0 where nobody can reach this installation
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
+
+
+@pytest.fixture
+def findings(configure, tmp_path, monkeypatch):
+    """What `check` says, in this process; for an unknown user there is no need to be root."""
+
+    def findings(text: str = "") -> tuple[int, str]:
+        from taskserver.cli import lifecycle_check
+
+        said: list[str] = []
+        monkeypatch.setattr(lifecycle_check, "note", said.append)
+        code = lifecycle_check.check(Session(installation=tmp_path, config=configure(text)))
+        return code, "\n".join(said)
+
+    return findings
+
+
+def test_not_knowing_the_user_the_other_areas_are_looked_at(findings, tmp_path):
+    (tmp_path / "users").write_text("")
+
+    code, said = findings(
+        "run_as = 'no-such-user'\nmodules = ['nowhere_to_be_found']\ndatabase = 'postgresql://127.0.0.1:1/none'\n"
+        "[tasks.one]\ncommand = ['/no/such/program']\n"
+    )
+
+    assert code == 6
+    assert [line.partition(":")[0] for line in said.splitlines()[:5]] == [
+        *("user", "folders", "daemon", "tasks.one", "database")
+    ]
+    assert "nowhere_to_be_found" in said
+
+
+def test_a_users_directory_that_start_refuses_is_refused_once(findings, tmp_path):
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users").chmod(0o777)
+    _, opened = findings()
+    (tmp_path / "users").rmdir()
+    (tmp_path / "users").write_text("")
+    code, replaced = findings()
+
+    assert "everybody may write into it" in opened
+    assert len(opened.splitlines()) == len(replaced.splitlines()) == 1
+    assert "it is not a folder" in replaced
+    assert code == 6
+
+
+def test_a_missing_folder_of_the_database_is_a_fault(findings, tmp_path):
+    code, said = findings(f"database = 'sqlite:///{tmp_path}/nowhere/x.sqlite'\n")
+
+    assert code == 6
+    assert f"the folder {tmp_path}/nowhere does not exist" in said
+
+
+def test_a_database_that_another_daemon_uses_is_a_fault(findings, tmp_path):
+    (tmp_path / "users").mkdir()
+    with (tmp_path / "users" / "taskserver.sqlite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, said = findings()
+    free, _ = findings()
+
+    assert (code, free) == (1, 0)
+    assert "used by another task server" in said
+
+
+def test_a_driver_that_is_not_installed_leaves_the_rest_to_be_found(findings, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    code, said = findings(
+        "database = 'postgresql://127.0.0.1:1/none'\n[tasks.one]\ncommand = ['/no/such/program']\n"
+    )
+
+    assert code == 5
+    assert "pip install" in said
+    assert "tasks.one: " in said
+
+
+def test_an_empty_database_server_needs_its_tables_first(findings, monkeypatch):
+    from taskserver import database
+
+    monkeypatch.setattr(database, "schema_state", lambda _: database.SchemaState.EMPTY)
+
+    code, said = findings("database = 'postgresql://127.0.0.1:1/none'\n")
+    allowed, _ = findings("database = 'postgresql://127.0.0.1:1/none'\nauto_upgrade = true\n")
+
+    assert (code, allowed) == (154, 0)
+    assert "db upgrade" in said
+
+
+def test_a_pidfile_that_is_none_is_a_fault(findings, tmp_path):
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "taskserver.pid").symlink_to(tmp_path / "x.toml")
+
+    code, said = findings()
+
+    assert code == 4
+    assert said.startswith("pidfile: ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_pidfile_of_somebody_else_is_a_fault(findings, tmp_path):
+    (tmp_path / "users").mkdir()
+    (tmp_path / "users" / "taskserver.pid").write_text("1\n")
+    os.chown(tmp_path / "users" / "taskserver.pid", 65534, 65534)
+
+    code, said = findings()
+
+    assert code == 4
+    assert "belongs to" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+@pytest.mark.parametrize("name", ["x.sqlite", "x.sqlite.lock", ""])
+def test_what_is_closed_to_the_daemons_user_is_named(tmp_path, name):
+    from taskserver.cli.lifecycle_check_database import database_findings
+    from taskserver.config import load
+
+    config, folder = tmp_path / "x.toml", tmp_path / "folder"
+    config.write_text(f"[task_server]\ndatabase = 'sqlite:///{folder}/x.sqlite'\n")
+    settings = load(config, installation=tmp_path)
+    folder.mkdir()
+    (folder / "x.sqlite").touch()
+    (folder / "x.sqlite.lock").touch()
+    for place in (tmp_path, *tmp_path.parents[:2]):
+        place.chmod(0o755)
+    for place in (folder, folder / "x.sqlite", folder / "x.sqlite.lock"):
+        os.chown(place, 65534, 65534)
+    os.chown(folder / name, 0, 0)
+    (folder / name).chmod(0o700)
+
+    child = os.fork()
+    if child == 0:
+        os.setresuid(65534, 65534, 65534)
+        found = list(database_findings(settings, running=False, trusted=True))
+        os._exit(len(found) == 1 and f"{folder / name} is not writable" in found[0].text and found[0].code)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 6
