@@ -162,6 +162,25 @@ def test_what_a_task_says_is_kept_when_its_transaction_commits_the_outcome(serve
     assert "one booked" in lines[0]["text"]
 
 
+def test_a_silent_run_whose_claim_was_taken_away_is_stopped(serve):
+    told = threading.Event()
+
+    @task("silent")
+    def silent(ctx: Context) -> None:
+        while not ctx.stop_requested:
+            told.wait(0.01)
+        told.set()
+
+    served = serve(silent, lease=1)
+    job_id = served.add("silent")
+    served.until(job_id, "running")
+    with served.store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET claim = 4711, claimed_by = NULL")
+
+    assert told.wait(30)
+    assert served.runs(job_id) == []
+
+
 def test_async_tasks_run_side_by_side_with_others(serve):
     @task("async")
     async def waits(ctx: Context) -> str:

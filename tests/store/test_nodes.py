@@ -235,3 +235,14 @@ def test_a_dead_node_is_not_woken(store, node, sql, control_socket, clock):
     listening.setblocking(False)
     with pytest.raises(BlockingIOError):
         listening.accept()
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_new_connection_holds_the_nodes_name_again(store, make_node):
+    one, two = make_node("same"), make_node("same")
+    assert one.dispatch.hold_name("same")
+
+    one.dispatch.close()
+    one.dispatch.open()
+
+    assert not two.dispatch.hold_name("same")

@@ -96,3 +96,12 @@ def test_a_cron_entry_knows_how_its_last_job_ended(store, node, clock):
     node.turn((claim, Outcome.failed("no paper")))
 
     assert store.entries.get(entry)["last_status"] == "failed"
+
+
+def test_the_last_microsecond_of_a_month_is_a_time_like_any_other(store, node, sql):
+    last = "2026-02-28 23:59:59.999999"
+    sql(f"INSERT INTO jobs (task, next_run_at) VALUES ('ocr', '{last}')")
+
+    (job,) = store.jobs.find()
+
+    assert job["next_run_at"].isoformat(" ").startswith(last)

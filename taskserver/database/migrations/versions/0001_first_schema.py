@@ -389,7 +389,8 @@ def _checks(
             # The form, and a day that the calendar has: SQLite would take 31 February for a day in March.
             sa.CheckConstraint(
                 f"\"{name}\" GLOB '{INSTANT_PATTERN}' "
-                f'AND strftime(\'%Y-%m-%d %H:%M:%S\', "{name}") IS substr("{name}", 1, 19)',
+                f"AND strftime('%Y-%m-%d %H:%M:%S', substr(\"{name}\", 1, 19), '+0 days') "
+                f'IS substr("{name}", 1, 19)',
                 name=f"{table}_{name}_form",
             )
             for name in instants
