@@ -6,17 +6,19 @@ commits or rolls back with the application's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError
 
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
 from taskserver.jobs import Ready
-from taskserver.store.errors import ClientNotFound, NaiveTime
+from taskserver.store.errors import ClientNotFound, InvalidUniqueFor, JobRefused, NaiveTime
 from taskserver.store.occurrences import lane_for
 from taskserver.store.rows import document
 
@@ -49,6 +51,9 @@ LIMIT 1
 """
 
 _CLIENT = "SELECT id FROM clients WHERE name = :client"
+
+
+UNIQUE_FOR = ("live", "ever")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class Enqueuing:
         """
         now = self._database.now()
         _refuse_naive(run_at)
+        if unique_for not in UNIQUE_FOR:
+            raise InvalidUniqueFor(given=unique_for)
         row = {
             "client": client,
             "task": task,
@@ -109,7 +116,7 @@ class Enqueuing:
         }
         if connection is not None:
             return self._enqueue(_Foreign(self._database, connection), row, unique_for)
-        with self._database.write() as own:
+        with _refusals(task), self._database.write() as own:
             return self._enqueue(_Own(self._database, own), row, unique_for)
 
     def _enqueue(self, on: _Own | _Foreign, row: dict[str, Any], unique_for: str) -> Enqueued:
@@ -173,7 +180,7 @@ class Enqueuing:
                     self.enqueue(task, each, **_single(same, client), connection=connection).id for each in data
                 ]
             return self._enqueue_many(on, same, data, client)
-        with self._database.write() as own:
+        with _refusals(task), self._database.write() as own:
             return self._enqueue_many(own, same, data, client)
 
     def _enqueue_many(
@@ -243,8 +250,18 @@ def _single(same: dict[str, Any], client: str) -> dict[str, Any]:
 
 
 def _refuse_naive(run_at: datetime | None) -> None:
-    if run_at is not None and run_at.tzinfo is None:
+    if run_at is not None and (not isinstance(run_at, datetime) or run_at.tzinfo is None):
         raise NaiveTime(run_at=run_at)
+
+
+@contextmanager
+def _refusals(task: str) -> Iterator[None]:
+    """What the database's own checks refuse, as one sentence."""
+    try:
+        yield
+    except (IntegrityError, DataError, OverflowError) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise JobRefused(task=task, reason=reason) from error
 
 
 def _nanoseconds(instant: datetime) -> int:

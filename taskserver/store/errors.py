@@ -34,6 +34,14 @@ class NaiveTime(UsageError):
     text = mark("run_at {run_at} has no time zone; give an aware datetime, such as datetime.now(UTC)")
 
 
+class InvalidUniqueFor(UsageError):
+    text = mark('unique_for must be "live" or "ever", not {given!r}')
+
+
+class JobRefused(UsageError):
+    text = mark("the job for the task {task} can't be queued: {reason}")
+
+
 class EntryExists(TaskServerError):
     text = mark("client {client} has a cron entry named {name} already; change it with `schedule edit {name}`")
 

@@ -11,6 +11,7 @@ import sqlalchemy
 from psycopg.rows import dict_row, tuple_row
 from sqlalchemy.orm import Session
 
+from taskserver.errors import TaskServerError
 from taskserver.jobs import Outcome
 from taskserver.store import errors
 
@@ -420,3 +421,21 @@ def test_ten_thousand_go_through_the_applications_connection(store):
     assert len(set(ids)) == 10_000
     assert [job["data"]["n"] for job in store.jobs.find(limit=5)] == [0, 1, 2, 3, 4]
     assert store.jobs.get(ids[-1])["data"] == {"n": 9999}
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ({"unique_key": "a", "unique_for": "forever"}, "unique_for"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"priority": 10**30}, "can't be queued"),
+        ({"run_at": "tomorrow"}, "time zone"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_in_one_sentence(store, arguments, said):
+    with pytest.raises(TaskServerError, match=said) as caught:
+        store.jobs.enqueue("ocr", **arguments)
+
+    assert caught.value.exit_code == 2
+    assert "INSERT" not in str(caught.value)
+    assert store.jobs.find() == []
