@@ -45,6 +45,9 @@ COMMANDS = MappingProxyType(
     }
 )
 
+TELL_STATE = frozenset({"status"})
+"""The commands whose exit code is their answer, whatever becomes of their output."""
+
 
 class Root(Group):
     """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2."""

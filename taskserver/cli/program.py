@@ -10,35 +10,39 @@ import gettext
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 import taskserver
+from taskserver.cli.streams import open_standard_streams, outputs
 from taskserver.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TaskServerError
 from taskserver.texts import LANGUAGES, language, language_of_locale, translate, use_language
 
 COMPLETE_VARIABLE = "_TASK_SERVER_COMPLETE"
 
 
+class StateCode(int):
+    """An exit code that is the answer itself: it stands also where the output can't be written."""
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments name; the exit code is for sys.exit."""
+    open_standard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     use_language(wanted_language(arguments))
     _never_fail_at_a_character()
-    with _click_in_this_language():
+    with _click_in_this_language(), outputs() as (out, err):
         try:
             code = _invoke(arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _abandon_stdout()
-            return EXIT_OK  # the reader has seen enough, as `| head` has
         except OSError as error:
-            _abandon_stdout()
-            _show_traceback(error)
-            return _fail(translate("cannot go on: {error}", error=_sentence(error)))
-        return code
+            code = EXIT_OK if error is out.failure else _cannot_go_on(error)
+        failure = out.finish()
+        if failure is not None and not isinstance(failure, BrokenPipeError):  # a reader may have seen enough
+            code = _output_failed(failure, code)
+        err.finish()
+        return int(code)
 
 
 def wanted_language(arguments: Sequence[str]) -> str:
@@ -76,7 +80,7 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _call(arguments: list[str]) -> int:
-    from taskserver.cli.group import PROGRAM, task_server
+    from taskserver.cli.group import PROGRAM, TELL_STATE, task_server
 
     if instruction := os.environ.get(COMPLETE_VARIABLE):
         from click.shell_completion import shell_complete
@@ -86,7 +90,8 @@ def _call(arguments: list[str]) -> int:
         print(task_server.get_help(click.Context(task_server, info_name=PROGRAM)), file=sys.stderr)  # noqa: T201
         return EXIT_USAGE
     with task_server.make_context(PROGRAM, arguments) as ctx:
-        return _code(task_server.invoke(ctx))
+        code = _code(task_server.invoke(ctx))
+        return StateCode(code) if ctx.invoked_subcommand in TELL_STATE else code
 
 
 def _code(returned: object) -> int:
@@ -96,9 +101,22 @@ def _code(returned: object) -> int:
 
 
 def _fail(message: str, code: int = EXIT_ERROR) -> int:
-    with suppress(OSError):
-        print(f"task_server: {message}", file=sys.stderr)  # noqa: T201
+    print(f"task_server: {message}", file=sys.stderr)  # noqa: T201
     return code
+
+
+def _cannot_go_on(error: OSError) -> int:
+    _show_traceback(error)
+    return _fail(translate("cannot go on: {error}", error=_sentence(error)))
+
+
+def _output_failed(failure: OSError, code: int) -> int:
+    """Says what became of the output; a command that has succeeded has failed in this alone."""
+    if code != EXIT_OK or isinstance(code, StateCode):
+        return _fail(translate("the output can't be written: {error}", error=_sentence(failure)), code)
+    return _fail(
+        translate("the command succeeded, but the output can't be written: {error}", error=_sentence(failure))
+    )
 
 
 def _unexpected(error: Exception) -> int:
@@ -123,14 +141,6 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return " ".join(str(error).split())
-
-
-def _abandon_stdout() -> None:
-    """Lets the interpreter's last flush go nowhere, or it would complain once more."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def _never_fail_at_a_character() -> None:

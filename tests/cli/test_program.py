@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -138,26 +137,6 @@ def test_an_interrupt_exits_with_130(task_server, monkeypatch):
 
     assert result.code == 130
     assert result.err == "task_server: interrupted\n"
-
-
-def test_a_reader_that_has_seen_enough_ends_the_program_quietly():
-    reading, writing = os.pipe()
-    os.close(reading)
-
-    result = run("help", stdout=writing)
-    os.close(writing)
-
-    assert (result.returncode, result.stderr) == (0, "")
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
-@pytest.mark.parametrize("arguments", [("help",), ("version", "--json"), ("--help",)])
-def test_a_full_disk_behind_stdout_is_an_error(arguments):
-    with Path("/dev/full").open("w") as full:
-        result = run(*arguments, stdout=full)
-
-    assert result.returncode == 1
-    assert result.stderr == "task_server: cannot go on: No space left on device\n"
 
 
 def test_letters_that_the_terminal_lacks_do_not_end_the_program(task_server):
