@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from taskserver.cli.command import command
-from taskserver.cli.output import say
+from taskserver.cli.output import print_json, say
+from taskserver.cli.session import Session
 
 
 @command(
@@ -24,5 +25,10 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     found = get_completion_class(shell)
     root = ctx.find_root()
-    if found is not None:
-        say(found(root.command, {}, str(root.info_name), COMPLETE_VARIABLE).source())
+    if found is None:
+        return
+    script = found(root.command, {}, str(root.info_name), COMPLETE_VARIABLE).source()
+    if Session.of(ctx).json:
+        print_json({"script": script})
+    else:
+        say(script)

@@ -82,7 +82,11 @@ def help_(ctx: click.Context, command: tuple[str, ...]) -> None:
         _, found, _ = context.command.resolve_command(context, [name])
         if found is not None:
             context = click.Context(found, context, name)
-    say(context.get_help())
+    text = context.get_help()
+    if Session.of(ctx).json:
+        print_json({"help": text})
+    else:
+        say(text)
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) -> None:

@@ -222,6 +222,13 @@ def test_completion_prints_a_script(program, shell):
     assert "_TASK_SERVER_COMPLETE" in result.out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "key"), [(("help", "job", "add"), "help"), (("completion", "bash"), "script")]
+)
+def test_texts_are_one_document_with_json(program, arguments, key):
+    assert program(*arguments, "--json").json == {key: program(*arguments).out.removesuffix("\n")}
+
+
 def test_the_shell_completes_commands_statuses_and_task_names(task_server, node):
     def complete(*words: str) -> str:
         words = ("task_server", "-c", str(task_server.config), *words)
