@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from taskserver.cli.output import note, printable, status_word
+from taskserver.cli.output import note, print_json, printable, status_word
 from taskserver.cli.session import Session
 from taskserver.daemon import control
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK
@@ -26,11 +27,21 @@ def have_run(session: Session, job_id: int) -> int:
     job_id = _started(store, job_id)
     control.wake(socket)
     job = _ended(store, job_id)
+    if session.json:
+        print_json(job)
     told = f"{status_word(job['status'])} {job['result'] or ''}".strip()
     note(translate("job {id}: {told}", id=job_id, told=printable(told)))
     if job.get("error"):
         note(printable(job["error"]))
     return EXIT_CODES.get(job["status"], EXIT_JOB_FAILED)
+
+
+def show_job(session: Session, job_id: int) -> None:
+    """The job that has run here, as a JSON document; nothing for a cron entry, whose job has another id."""
+    from taskserver.store.errors import JobNotFound
+
+    with suppress(JobNotFound):
+        print_json(session.store.jobs.get(job_id))
 
 
 def _started(store: Store, job_id: int) -> int:

@@ -54,3 +54,17 @@ def test_a_daemon_is_asked_to_do_it_even_if_nothing_starts_by_itself(control):
     assert (done.returncode, failed.returncode, missing.returncode) == (0, 150, 153)
     assert "finished done" in done.stderr
     assert control("status").returncode == 0
+
+
+def test_with_json_the_job_is_printed_as_show_does(control):
+    assert control("start").returncode == 0
+    control("autostart", "off")
+    first, second = a_job(control, "works"), a_job(control, "fails")
+
+    by_the_daemon = control(f"--run-job={first}", "start", "--json")
+    control("stop")
+    here = control(f"--run-job={second}", "start", "--json")
+
+    assert (by_the_daemon.returncode, here.returncode) == (0, 150)
+    assert json.loads(by_the_daemon.stdout) == json.loads(control("job", "show", first, "--json").stdout)
+    assert json.loads(here.stdout) == json.loads(control("job", "show", second, "--json").stdout)
