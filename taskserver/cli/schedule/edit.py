@@ -65,6 +65,8 @@ def edit(
         )
     if not changed:
         raise NothingToChange()
+    if "cron_spec" in changed and not entry["time_zone"]:
+        changed.setdefault("time_zone", session.zone.key)  # written by other means: the next run needs a zone
     session.store.entries.edit(entry["id"], **changed)
     session.wake()
     _tell(session, entry["id"], timing={"cron_spec", "time_zone"} & changed.keys())
@@ -102,7 +104,7 @@ def _tell(session: Session, entry_id: int, *, timing: set[str]) -> None:
     else:
         say(translate("cron entry {name!r} is changed", name=entry["name"]))
     if timing:
-        zone = check_time_zone(entry["time_zone"])
+        zone = check_time_zone(entry["time_zone"] or session.zone.key)
         if not session.json:
             tell_next(entry["cron_spec"], zone, active=entry["active"])
         tell_warnings(entry["cron_spec"], zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskserver.cli.command import command
 from taskserver.cli.history import outcome
@@ -17,6 +17,9 @@ from taskserver.cli.session import Session, pass_session
 from taskserver.clock import system_clock
 from taskserver.errors import TaskServerError
 from taskserver.texts import language, mark, plural, translate
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 Row = Mapping[str, Any]
 
@@ -55,7 +58,7 @@ def show(session: Session, name: str, client: str) -> None:
     entry = session.store.entries.get(name, client)
     missed = session.store.entries.missed(entry["id"])
     runs = session.store.runs.find(cron_entry_id=entry["id"], limit=_SHOWN)
-    sentence, following = _following(entry)
+    sentence, following = _following(entry, session.zone.key)
     if session.json:
         print_json({**entry, "sentence": sentence, "next": following, "runs": runs, "missed": missed})
         return
@@ -65,12 +68,12 @@ def show(session: Session, name: str, client: str) -> None:
     _print_missed(missed, session.zone)
 
 
-def _columns(entry: Row, zone: tzinfo) -> list[object]:
+def _columns(entry: Row, zone: ZoneInfo) -> list[object]:
     return [
         entry["name"],
         yes_no(entry["active"]),
         entry["cron_spec"],
-        entry["time_zone"],
+        entry["time_zone"] or zone.key,
         entry["task"],
         entry["client"],
         local_time(entry["next_run_at"], zone) if entry["active"] else "",
@@ -79,7 +82,7 @@ def _columns(entry: Row, zone: tzinfo) -> list[object]:
     ]
 
 
-def _fields(entry: Row, zone: tzinfo, sentence: str) -> list[tuple[str, object]]:
+def _fields(entry: Row, zone: ZoneInfo, sentence: str) -> list[tuple[str, object]]:
     return [
         (translate("Name"), entry["name"]),
         (translate("ID"), entry["id"]),
@@ -88,7 +91,7 @@ def _fields(entry: Row, zone: tzinfo, sentence: str) -> list[tuple[str, object]]
         (translate("Description"), entry["description"]),
         (translate("Client"), entry["client"]),
         (translate("Active"), yes_no(entry["active"])),
-        (translate("Schedule"), f"{entry['cron_spec']} ({entry['time_zone']})"),
+        (translate("Schedule"), f"{entry['cron_spec']} ({entry['time_zone'] or zone.key})"),
         (translate("Meaning"), sentence),
         (translate("Arguments"), data_text(entry["data"])),
         (translate("After downtime"), _misfire_word(entry["misfire"])),
@@ -121,12 +124,15 @@ def _overlap_word(overlap: str) -> str:
     return translate(words[overlap])
 
 
-def _following(entry: Row) -> tuple[dict[str, str], list[datetime]]:
-    """The entry's meaning by language and its next times; an expression written by other means may be wrong."""
+def _following(entry: Row, default_zone: str) -> tuple[dict[str, str], list[datetime]]:
+    """The entry's meaning by language and its next times; an expression written by other means may be wrong.
+
+    An entry written by other means may name no time zone; then that of the configuration applies.
+    """
     from taskserver.cron import check_time_zone, preview
 
     try:
-        zone = check_time_zone(entry["time_zone"])
+        zone = check_time_zone(entry["time_zone"] or default_zone)
         found = preview(entry["cron_spec"], zone=zone, after=system_clock(), count=_SHOWN // 2)
     except TaskServerError as error:
         return {"en": str(error), "de": error.message()}, []
