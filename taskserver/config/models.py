@@ -42,6 +42,7 @@ _USER = Text(
     wanted=mark("must be the name of a system user, not {value}"),
     optional=True,
 )
+_NODE = Text(pattern=r"[^@]+", wanted=mark("must not hold an @: {value}"))
 _MODULE = Text(
     pattern=r"[^\W\d]\w*(\.[^\W\d]\w*)*", wanted=mark("must be a module's name as myapp.tasks, not {value}")
 )
@@ -156,7 +157,7 @@ class ServerSettings(_Table):
         description="Whether the daemon may run as root, and every task with it. Better name a user in run_as.",
     )
     debug: Annotated[bool, Flag()] = Field(default=False, description="Whether the log tells every step.")
-    node_id: Annotated[str, Text()] = Field(
+    node_id: Annotated[str, _NODE] = Field(
         default_factory=machine.host_name,
         description="Name of this node, unlike that of any other daemon on the same database. Default: "
         "the host name.",

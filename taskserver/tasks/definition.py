@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from taskserver.config import CommandSettings
 
 TITLE_LIMIT = 500
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f@]{1,200}")  # @ parts task and node in the name of a lane
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
@@ -59,7 +59,7 @@ class Task:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            reason = mark("a task's name is a text without spaces of up to 200 characters, as in @task('name')")
+            reason = mark("a task's name is a text without spaces and @ of up to 200 characters, as in @task('name')")
             raise InvalidTask(str(self.name), reason)
         for field, least in (("max_parallel", 1), ("max_attempts", 1), ("max_crashes", 0)):
             self._check_number(field, least)

@@ -51,6 +51,8 @@ BROKEN = [
     ("type", "a.toml", T + "run_as = 33\n", 2, "task_server.run_as", "must be a text, not 33"),
     ("type", "a.toml", T + "lease = 'long'\n", 2, "task_server.lease", "must be seconds"),
     ("type", "a.toml", T + "node_id.a.b = 1\n", 2, "task_server.node_id", "must be a text"),
+    ("type", "a.toml", T + "node_id = 'erp@home'\n", 2, "task_server.node_id", 'must not hold an @: "erp@home"'),
+    ("type", "a.ini", T + "node_id = erp@home\n", 2, "task_server.node_id", 'must not hold an @: "erp@home"'),
     ("type", "a.toml", T + "python_path = [1]\n", 2, "task_server.python_path", "item 1"),
     ("type", "a.toml", "task_server = 5\n", 1, "task_server", "must be a section"),
     ("type", "a.toml", "[[task_server]]\n", 1, "task_server", "must be a section"),

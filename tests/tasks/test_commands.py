@@ -64,3 +64,8 @@ def test_the_program_is_never_data():
 def test_defaults_that_nothing_uses_are_refused():
     with pytest.raises(InvalidTask, match="speed"):
         a_command("ocr", "{path}", defaults={"speed": "1"})
+
+
+def test_a_command_has_no_at_sign_in_its_name():
+    with pytest.raises(InvalidTask, match="without spaces and @"):
+        command_task("ocr@home", CommandSettings(command=("ocr",)))

@@ -82,7 +82,7 @@ def test_limits_out_of_range_are_refused_with_their_name(wrong):
         def f(): ...
 
 
-@pytest.mark.parametrize("name", ["", "two words", "a\nb", "x" * 201, 7])
+@pytest.mark.parametrize("name", ["", "two words", "a\nb", "x" * 201, 7, "ocr@home"])
 def test_a_name_is_one_word(name):
     with pytest.raises(InvalidTask, match="name"):
 
