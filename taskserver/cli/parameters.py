@@ -5,6 +5,7 @@ Knows the words of the command line only; what is read is given to the commands 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,7 +15,7 @@ import click
 from taskserver.cli.command import option
 from taskserver.cli.session import Session
 from taskserver.errors import TaskServerError
-from taskserver.texts import mark
+from taskserver.texts import mark, translate
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -23,6 +24,11 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 STATUSES = ("waiting", "running", "stopping", "stopped", "finished", "failed")
 RUN_STATUSES = ("finished", "failed", "stopped", "lost")
+
+LARGEST_NUMBER = 2**63 - 1
+"""The largest whole number that a database holds."""
+
+LEAST_PRIORITY, MOST_PRIORITY = -(2**31), 2**31 - 1
 
 
 class Moment(click.ParamType[datetime]):
@@ -73,6 +79,44 @@ class WholeNumber(click.IntRange):
 
     name = "integer"
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if number > LARGEST_NUMBER:
+            self.fail(translate("{value} is too large a number", value=number), param, ctx)
+        return number
+
+
+class Priority(click.types.IntParamType):
+    """What the column of the priority holds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if not LEAST_PRIORITY <= number <= MOST_PRIORITY:
+            told = translate(
+                "{value} is not from {least} to {most}", value=number, least=LEAST_PRIORITY, most=MOST_PRIORITY
+            )
+            self.fail(told, param, ctx)
+        return number
+
+
+class Words(click.ParamType[str]):
+    """A text for people; bytes of the command line that are no UTF-8 become U+FFFD."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return re.sub("[\ud800-\udfff]", "\ufffd", str(value))
+
+
+class Name(Words):
+    """A name that is given: not empty, nor spaces alone."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name = super().convert(value, param, ctx)
+        if not name.strip():
+            self.fail(translate("a name must not be empty"), param, ctx)
+        return name
+
 
 JOB_ID = WholeNumber(min=1)
 
@@ -83,7 +127,7 @@ def job_ids(function: Decorated) -> Decorated:
 
 
 def client_option(help_text: str) -> Callable[[Decorated], Decorated]:
-    return option("--client", metavar="NAME", help=help_text)
+    return option("--client", metavar="NAME", type=Words(), help=help_text)
 
 
 def limit_option(function: Decorated) -> Decorated:

@@ -34,3 +34,62 @@ def test_edit_computes_the_next_run_in_the_configured_zone(entry_without_a_zone)
     assert " 03:30:00 CE" in edited.out
     entry = entry_without_a_zone.ok("schedule", "show", "nightly", "--json").json
     assert entry["next_run_at"][11:16] in ("01:30", "02:30")
+
+
+@pytest.mark.parametrize("command", ["show", "stop", "delete", "explain", "log"])
+def test_an_id_beyond_every_number_is_refused(task_server, command):
+    result = task_server("job", command, "99999999999999999999999")
+
+    assert result.code == 2
+    assert "99999999999999999999999 is too large a number" in result.err
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "2147483648", "-2147483649"])
+@pytest.mark.parametrize("command", [("job", "add"), ("schedule", "add", "--cron", "@daily", "n")])
+def test_a_priority_out_of_range_is_told_the_range(task_server, command, number):
+    result = task_server(*command, "sample", "--priority", number)
+
+    assert result.code == 2
+    assert f"{number} is not from -2147483648 to 2147483647" in result.err
+
+
+def test_the_ends_of_the_range_are_priorities(task_server):
+    for number in (-2147483648, 2147483647):
+        assert task_server.ok("job", "add", "sample", "--priority", number, "--json").json["priority"] == number
+
+
+@pytest.mark.parametrize("command", [("job", "add"), ("schedule", "add", "--cron", "@daily", "n")])
+def test_bytes_of_a_title_that_are_no_utf_8_are_replaced(task_server, command):
+    row = task_server.ok(*command, "sample", "--title", "Gr\udcfc\udcdfe", "--json").json
+
+    assert row["title"] == "Gr\ufffd\ufffde"
+
+
+def test_unique_for_ever_needs_a_key(task_server):
+    result = task_server("job", "add", "sample", "--unique-for", "ever")
+
+    assert result.code == 2
+    assert "--unique-for ever goes with --unique-key" in result.err
+    assert task_server.ok("job", "list", "--json").json == []
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_cron_entry_has_a_name(task_server, name):
+    result = task_server("schedule", "add", name, "sample", "--cron", "@daily")
+
+    assert result.code == 2
+    assert "a name must not be empty" in result.err
+
+
+def test_a_cron_entry_keeps_a_name(task_server):
+    task_server.ok("schedule", "add", "nightly", "sample", "--cron", "@daily")
+
+    assert task_server("schedule", "edit", "nightly", "--rename", "").code == 2
+
+
+@pytest.mark.parametrize("client", ["nope", "n\udcff"])
+def test_a_client_that_is_unknown_is_not_found_when_listing(task_server, client):
+    result = task_server("job", "list", "--client", client)
+
+    assert result.code == 153
+    assert "there is no client n" in result.err

@@ -11,7 +11,7 @@ from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.job.wait import wait_for
 from taskserver.cli.output import local_time, note, print_json, say
-from taskserver.cli.parameters import Moment, Span, WholeNumber, task_with_arguments
+from taskserver.cli.parameters import Moment, Priority, Span, WholeNumber, Words, task_with_arguments
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -31,8 +31,8 @@ from taskserver.texts import mark, translate
     type=Moment(),
     help=mark("When to run: 2026-12-24T06:00 (local), with an offset, 06:00, or +10m, +2h, +3d. Default: now."),
 )
-@option("--priority", metavar="N", type=int, default=0, help=mark("Higher runs first. Default: 0."))
-@option("--title", metavar="TEXT", default="", help=mark("A title for people. Default: the task's."))
+@option("--priority", metavar="N", type=Priority(), default=0, help=mark("Higher runs first. Default: 0."))
+@option("--title", metavar="TEXT", type=Words(), default="", help=mark("A title for people. Default: the task's."))
 @option("--client", metavar="NAME", default="default", help=mark("For whom it runs. Default: the client default."))
 @option("--unique-key", metavar="KEY", help=mark("Queue nothing if a live job of the client has this key."))
 @option(
@@ -65,6 +65,8 @@ def add(
     """
     if timeout is not None and not wait:
         raise click.UsageError(translate("--timeout goes with --wait"))
+    if columns["unique_for"] == "ever" and columns["unique_key"] is None:
+        raise click.UsageError(translate("--unique-for ever goes with --unique-key"))
     arguments = read_arguments(session, task, pairs, data)
     queued = session.store.jobs.enqueue(task, arguments, run_at=run_at, created_by=session.user, **columns)
     session.wake()

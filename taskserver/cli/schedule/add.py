@@ -9,7 +9,7 @@ import click
 from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.output import note, print_json, say
-from taskserver.cli.parameters import task_with_arguments
+from taskserver.cli.parameters import Name, task_with_arguments
 from taskserver.cli.schedule.options import entry_options
 from taskserver.cli.schedule.preview import tell_next, tell_warnings
 from taskserver.cli.session import Session, pass_session
@@ -24,7 +24,7 @@ from taskserver.texts import mark, translate
         "task_server schedule add nightly sample --cron @daily --if-missing",
     ]
 )
-@click.argument("name")
+@click.argument("name", type=Name())
 @task_with_arguments
 @option("--cron", "cron_spec", metavar="SPEC", required=True, help=mark("Five fields, or @daily and the like."))
 @entry_options(adding=True)

@@ -9,6 +9,7 @@ import click
 from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.output import print_json, say
+from taskserver.cli.parameters import Name
 from taskserver.cli.schedule.options import by_name, entry_options
 from taskserver.cli.schedule.preview import tell_next, tell_warnings
 from taskserver.cli.session import Session, pass_session
@@ -32,7 +33,7 @@ class NothingToChange(UsageError):
 @option("--data", metavar="JSON", help=mark("All arguments anew, as one JSON object."))
 @option("--unset", metavar="NAME", multiple=True, help=mark("Leave this argument out from now on."))
 @option("--cron", "cron_spec", metavar="SPEC", help=mark("Five fields, or @daily and the like."))
-@option("--rename", "new_name", metavar="NAME", help=mark("A new name."))
+@option("--rename", "new_name", metavar="NAME", type=Name(), help=mark("A new name."))
 @option("--task", metavar="NAME", help=mark("Another task."))
 @entry_options(adding=False)
 @pass_session

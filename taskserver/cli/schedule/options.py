@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import option
-from taskserver.cli.parameters import WholeNumber
+from taskserver.cli.parameters import Priority, WholeNumber, Words
 from taskserver.texts import mark
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -52,9 +52,9 @@ def _options(adding: bool) -> list[Callable[[Any], Any]]:
             type=click.Choice(["skip", "queue"]),
             help=mark("While an earlier job has not ended: skip the due time, or queue the job behind it."),
         ),
-        option("--title", metavar="TEXT", help=mark("A title for people.")),
-        option("--description", metavar="TEXT", help=mark("A description for people.")),
-        option("--priority", metavar="N", type=int, help=mark("Higher runs first.")),
+        option("--title", metavar="TEXT", type=Words(), help=mark("A title for people.")),
+        option("--description", metavar="TEXT", type=Words(), help=mark("A description for people.")),
+        option("--priority", metavar="N", type=Priority(), help=mark("Higher runs first.")),
         option("--node", "node_id", metavar="NAME", help=mark("Only this node may run its jobs.")),
         option("--max-attempts", metavar="N", type=WholeNumber(min=1), help=mark("Default: the task's.")),
     ]
