@@ -59,7 +59,9 @@ class Task:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            reason = mark("a task's name is a text without spaces and @ of up to 200 characters, as in @task('name')")
+            reason = mark(
+                "a task's name is a text without spaces and @ of up to 200 characters, as in @task('name')"
+            )
             raise InvalidTask(str(self.name), reason)
         for field, least in (("max_parallel", 1), ("max_attempts", 1), ("max_crashes", 0)):
             self._check_number(field, least)
