@@ -79,7 +79,14 @@ class CommandArguments:
         return dict(words)
 
     def schema(self) -> dict[str, Any]:
-        properties: dict[str, Any] = {name: {"type": ["string", "number"]} for name in self._names}
+        leading = self._leading()
+        properties: dict[str, Any] = {
+            name: {
+                "type": ["string", "number"],
+                "pattern": sentences.NO_DASH_PATTERN if name in leading else sentences.NO_NUL_PATTERN,
+            }
+            for name in self._names
+        }
         for name, value in self._settings.defaults.items():
             properties.setdefault(name, {})["default"] = value
         properties = {name: properties[name] for name in self._names}
@@ -100,16 +107,30 @@ class CommandArguments:
             raise InvalidArguments(self._name, faults)
         return {name: str(value) for name, value in data.items()}
 
+    def _leading(self) -> set[str]:
+        """The placeholders that begin an argument, which the command may take for an option."""
+        names: set[str] = set()
+        for argument in self._settings.command[1:]:
+            if argument == "--":
+                break
+            first = next(iter(placeholders(argument)), None)
+            if first is not None and argument.startswith("{" + first + "}"):
+                names.add(first)
+        return names
+
     def _dashes(self, values: Mapping[str, str]) -> Iterable[ArgumentFault]:
         """A value must not become an option: refused where it begins an argument, unless "--" stands before."""
+        named: set[str] = set()
         for argument in self._settings.command[1:]:
             if argument == "--":
                 return
             if argument.startswith("-") or not render(argument, values).startswith("-"):
                 continue
             name = placeholders(argument)[0]
-            text = mark("must not begin with '-', since the command would take {value} for an option")
-            yield ArgumentFault(name, text, {"value": sentences.shown(values[name])})
+            if name in named:
+                continue
+            named.add(name)
+            yield ArgumentFault(name, sentences.NO_DASH, {"value": sentences.shown(values[name])})
 
 
 def _faults(name: str, value: Any) -> Iterable[ArgumentFault]:
@@ -120,6 +141,6 @@ def _faults(name: str, value: Any) -> Iterable[ArgumentFault]:
     elif isinstance(value, float) and value - value != 0:
         yield ArgumentFault(name, sentences.FINITE, {"value": value})
     elif isinstance(value, str) and "\0" in value:
-        yield ArgumentFault(name, mark("must not contain the character NUL"))
+        yield ArgumentFault(name, sentences.NO_NUL)
     elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         yield ArgumentFault(name, mark("contains half a character (a lone surrogate)"))

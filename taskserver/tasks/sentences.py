@@ -92,6 +92,14 @@ def from_pydantic(argument: str, error: Mapping[str, Any]) -> ArgumentFault:
     return ArgumentFault(path, OTHER, {"problem": str(error["msg"])})
 
 
+NO_NUL_PATTERN = r"^[^\u0000]*$"
+NO_DASH_PATTERN = r"^(?!-)[^\u0000]*$"
+"""Of a command's arguments in its published schema, so that those who can't see the command refuse them, too."""
+
+NO_NUL = mark("must not contain the character NUL")
+NO_DASH = mark("must not begin with '-', since the command would take {value} for an option")
+
+
 def from_jsonschema(error: ValidationError, known: Iterable[str]) -> list[ArgumentFault]:
     """The faults for one error of jsonschema; a missing and an unknown argument are named each."""
     expected: Any = error.validator_value
@@ -119,6 +127,8 @@ def _wrong_value(error: ValidationError, expected: Any) -> ArgumentFault:
         return ArgumentFault(path, _BY_SCHEMA[expected], fields)
     if error.validator == "format" and expected in ("date", "date-time"):
         return ArgumentFault(path, DATE if expected == "date" else INSTANT, fields)
+    if error.validator == "pattern" and expected in (NO_NUL_PATTERN, NO_DASH_PATTERN):
+        return ArgumentFault(path, NO_NUL if "\0" in str(error.instance) else NO_DASH, fields)
     if error.validator == "enum":
         return ArgumentFault(path, CHOICE, fields | {"expected": ", ".join(map(repr, expected))})
     return ArgumentFault(path, OTHER, {"problem": error.message})

@@ -5,6 +5,7 @@ import pytest
 from taskserver.config import CommandSettings
 from taskserver.tasks import InvalidArguments, InvalidTask
 from taskserver.tasks.commands import command_line, command_task
+from taskserver.tasks.schemas import validate_by_schema
 
 
 def a_command(*command: str, **more):
@@ -69,3 +70,22 @@ def test_defaults_that_nothing_uses_are_refused():
 def test_a_command_has_no_at_sign_in_its_name():
     with pytest.raises(InvalidTask, match="without spaces and @"):
         command_task("ocr@home", CommandSettings(command=("ocr",)))
+
+
+@pytest.mark.parametrize("value", ["-rf", "a\0b"])
+def test_the_published_schema_refuses_what_the_command_itself_would(value):
+    task = a_command("/bin/echo", "{word}", "{word}.txt")
+
+    with pytest.raises(InvalidArguments) as by_schema:
+        validate_by_schema(task.schema(), {"word": value}, task=task.name)
+    with pytest.raises(InvalidArguments) as by_task:
+        task.validate({"word": value})
+
+    assert str(by_schema.value) == str(by_task.value)
+
+
+def test_the_published_schema_takes_a_dash_where_it_can_be_no_option():
+    task = a_command("/bin/echo", "--", "{word}", title="{other}")
+
+    data = {"word": "-rf", "other": "-"}
+    assert validate_by_schema(task.schema(), data) == data
