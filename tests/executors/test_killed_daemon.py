@@ -63,8 +63,8 @@ def test_what_is_left_when_daemon_and_launcher_are_killed_at_once_goes_before_th
         os.kill(launcher, signal.SIGKILL)
         process.kill()
         process.wait(10)
-    # The command itself is dead, since its launcher is; the rest of the family had no such parent.
-    eventually(lambda: marked(mark) and len(marked(mark)) == len(sleepers(mark)) + 1)
+    # The command itself is dead, since its launcher is; the rest of the family had no such parent. Nobody waits to
+    # see it: another node that starts on this machine just now may sweep it away as well.
 
     bench.offer_command("/bin/true")
     bench.run()
