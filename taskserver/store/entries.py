@@ -148,7 +148,7 @@ class CronEntries:
         if isinstance(name_or_id, str):
             by_name = (jobs.c.name == name_or_id) & (clients.c.name == client)
             row = connection.execute(query.where(by_name)).first()
-        if row is None and str(name_or_id).isdecimal():
+        if row is None and str(name_or_id).isdecimal() and len(str(name_or_id)) < 19:
             row = connection.execute(query.where(jobs.c.id == int(name_or_id))).first()
         if row is None:
             raise EntryNotFound(name=name_or_id, client=client)
