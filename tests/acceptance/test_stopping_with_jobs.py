@@ -45,6 +45,20 @@ def test_after_the_drain_time_jobs_are_asked_to_stop_and_go_on_later(server):
     assert server.runs(job)[-1]["status"] == "finished"
 
 
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_a_longer_timeout_lets_jobs_end_that_the_drain_time_would_have_cut_off(server, verb):
+    server.configure(drain_timeout=0.1)
+    pid = server.start()
+    job = server.insert("patient", seconds=1.5)
+    eventually(lambda: server.is_running(job))
+
+    ended = server.control(verb, "--timeout", "60")
+
+    assert ended.returncode == 0
+    assert not is_alive(pid)
+    assert (server.job(job)["status"], len(server.runs(job))) == ("finished", 1)
+
+
 @pytest.mark.parametrize("options", [("--timeout", "0.5"), ("--now",)])
 def test_a_task_that_ignores_the_wish_is_released_and_runs_again(server, options):
     marks = server.folder / "marks"
