@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from taskserver.database import Database
-from taskserver.database.schema import clients, jobs
+from taskserver.database.schema import jobs
 from taskserver.jobs import Ready
+from taskserver.store.clients import client_id
 from taskserver.store.errors import ClientNotFound, InvalidUniqueFor, JobRefused, NaiveTime
 from taskserver.store.occurrences import lane_for
 from taskserver.store.rows import document
@@ -186,10 +187,8 @@ class Enqueuing:
     def _enqueue_many(
         self, connection: Connection, same: dict[str, Any], data: Sequence[Mapping[str, Any]], client: str
     ) -> list[int]:
-        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
-        if client_id is None:
-            raise ClientNotFound(name=client)
-        same = {**same, "client_id": client_id, "lane": lane_for(connection, same["task"], same["node_id"])}
+        owner = client_id(connection, client)
+        same = {**same, "client_id": owner, "lane": lane_for(connection, same["task"], same["node_id"])}
         first = _nanoseconds(same["created_at"])
         rows = [{**same, "data": dict(each), "position": first + number} for number, each in enumerate(data)]
         statement = insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)

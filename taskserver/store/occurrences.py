@@ -147,7 +147,8 @@ class Occurrences:
         )
         return connection.execute(update(jobs).where(jobs.c.id == entry.id, same).values(values)).rowcount == 1
 
-    def _queue(self, connection: Connection, entry: Any, times: list[datetime], *, held: bool) -> None:
+    @staticmethod
+    def _queue(connection: Connection, entry: Any, times: list[datetime], now: datetime, *, held: bool) -> None:
         """One job for each of the times; one that has been queued before is not queued again."""
         same_times = select(jobs.c.due_at).where(jobs.c.cron_entry_id == entry.id, jobs.c.due_at.in_(times))
         before = set(connection.execute(same_times).scalars()) if times else set()
@@ -155,41 +156,15 @@ class Occurrences:
         for due_at in times:
             if due_at not in before:
                 ready = Ready.HELD if held or rows else Ready.QUEUED
-                rows.append(self._job(connection, entry, due_at=due_at, ready=ready))
+                rows.append(_job(connection, entry, now, due_at=due_at, ready=ready))
         if rows:
             connection.execute(insert(jobs), rows)
-
-    def insert_by_hand(self, connection: Connection, entry: Any) -> int:
-        """Inserts one job of the entry that belongs to no due time and comes before all others."""
-        values = self._job(connection, entry, due_at=None, ready=Ready.BY_HAND)
-        job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
-        return job_id
-        """`more` are those between the first and the last of `times` that are not among them."""
-
-    def _job(self, connection: Connection, entry: Any, *, due_at: datetime | None, ready: int) -> dict[str, Any]:
-        return {
-            "client_id": entry.client_id,
-            "type": "once",
-            "cron_entry_id": entry.id,
-            "due_at": due_at,
-            "task": entry.task,
-            "title": entry.title,
-            "description": entry.description,
-            "data": entry.data,
-            "node_id": entry.node_id,
-            "priority": entry.priority,
-            "max_attempts": entry.max_attempts,
-            "status": Status.WAITING,
-            "ready": ready,
-            "lane": lane_for(connection, entry.task, entry.node_id),
-            "created_at": self._database.now(),
-            "created_by": f"cron entry {entry.name}",
-        }
 
     @staticmethod
     def _record_missed(
         connection: Connection, entry: Any, reason: str, times: list[datetime], now: datetime, *, more: int
     ) -> None:
+        """`more` are those between the first and the last of `times` that are not among them."""
         log.warning(
             "cron entry %s (%s): %d due times missed (%s), first %s",
             entry.id,
@@ -208,6 +183,36 @@ class Occurrences:
                 at=now,
             )
         )
+
+
+def insert_by_hand(connection: Connection, entry: Any, now: datetime) -> int:
+    """Inserts one job of the entry that belongs to no due time and comes before all others."""
+    values = _job(connection, entry, now, due_at=None, ready=Ready.BY_HAND)
+    job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
+    return job_id
+
+
+def _job(
+    connection: Connection, entry: Any, now: datetime, *, due_at: datetime | None, ready: int
+) -> dict[str, Any]:
+    return {
+        "client_id": entry.client_id,
+        "type": "once",
+        "cron_entry_id": entry.id,
+        "due_at": due_at,
+        "task": entry.task,
+        "title": entry.title,
+        "description": entry.description,
+        "data": entry.data,
+        "node_id": entry.node_id,
+        "priority": entry.priority,
+        "max_attempts": entry.max_attempts,
+        "status": Status.WAITING,
+        "ready": ready,
+        "lane": lane_for(connection, entry.task, entry.node_id),
+        "created_at": now,
+        "created_by": f"cron entry {entry.name}",
+    }
 
 
 def release_next(connection: Connection, entry_id: int) -> int:

@@ -12,6 +12,7 @@ from taskserver.clock import to_rfc3339
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, run_output, runs, tasks
 from taskserver.jobs import ENDED, Ready, Status
+from taskserver.store.clients import client_id
 from taskserver.store.errors import JobNotFound
 from taskserver.store.explain import Finding, explain
 from taskserver.store.rows import as_dict, shown_title
@@ -63,8 +64,6 @@ class Reading:
         wanted: list[ColumnElement[bool]] = [jobs.c.type == "once"]
         if status is not None:
             wanted.append(jobs.c.status.in_([status] if isinstance(status, str) else list(status)))
-        if client is not None:
-            wanted.append(clients.c.name == client)
         if task is not None:
             wanted.append(jobs.c.task == task)
         if entry is not None:
@@ -78,6 +77,8 @@ class Reading:
             if after_id is not None:
                 last = connection.execute(select(*key).where(jobs.c.id == after_id)).first()
                 if last is None:
+            if client is not None:
+                wanted.append(jobs.c.client_id == client_id(connection, client))
                     raise JobNotFound(job_id=after_id)
                 wanted.append(tuple_(*key) > tuple_(*last))
             rows = connection.execute(self._select().where(*wanted).order_by(*key).limit(limit)).all()

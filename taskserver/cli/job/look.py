@@ -52,8 +52,6 @@ def list_(
     limit: int,
 ) -> None:
     """Lists jobs: the running ones first, then in the order in which they will start."""
-    if client is not None:
-        session.store.clients.get(client)
     jobs = session.store.jobs.find(
         status=set(statuses) or None,
         client=client,
