@@ -60,7 +60,10 @@ class Reading:
         after_id: int | None = None,
     ) -> list[dict[str, Any]]:
         """Jobs as dicts: running ones first, then waiting ones as they will start, then those of the future, then
-        the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone)."""
+        the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone).
+
+        Raises ClientNotFound.
+        """
         wanted: list[ColumnElement[bool]] = [jobs.c.type == "once"]
         if status is not None:
             wanted.append(jobs.c.status.in_([status] if isinstance(status, str) else list(status)))
@@ -74,11 +77,11 @@ class Reading:
             wanted.append(or_(*(func.lower(column).like(pattern, escape="\\") for column in columns)))
         key = _start_order()
         with self._database.read() as connection:
+            if client is not None:
+                wanted.append(jobs.c.client_id == client_id(connection, client))
             if after_id is not None:
                 last = connection.execute(select(*key).where(jobs.c.id == after_id)).first()
                 if last is None:
-            if client is not None:
-                wanted.append(jobs.c.client_id == client_id(connection, client))
                     raise JobNotFound(job_id=after_id)
                 wanted.append(tuple_(*key) > tuple_(*last))
             rows = connection.execute(self._select().where(*wanted).order_by(*key).limit(limit)).all()
@@ -103,10 +106,15 @@ class Reading:
                 query = query.where(tuple_(run_output.c.run_id, run_output.c.seq) > tuple_(*after))
             return [as_dict(row) for row in connection.execute(query)]
 
-    def explain(self, job_id: int, show: Callable[[datetime], str] = to_rfc3339) -> list[Finding]:
-        """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times."""
+    def explain(
+        self, job_id: int, show: Callable[[datetime], str] = to_rfc3339, *, dead: Collection[str] = ()
+    ) -> list[Finding]:
+        """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times.
+
+        `dead` are boot ids of nodes known to have died, whose leases may not be over yet.
+        """
         with self._database.read() as connection:
-            return explain(connection, job_id, self._database.now(), show)
+            return explain(connection, job_id, self._database.now(), show, dead)
 
     @staticmethod
     def _select() -> Select[Any]:

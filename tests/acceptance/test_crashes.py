@@ -37,6 +37,23 @@ def test_running_jobs_are_queued_again_and_no_command_has_a_second_copy(any_serv
     assert len(server.runs(waiting)) == 1
 
 
+def test_explain_knows_at_once_that_the_node_of_this_installation_was_killed(server):
+    server.start()
+    running = server.insert("patient")
+    eventually(lambda: server.is_running(running))
+
+    server.kill()
+    waiting = server.insert("quick")
+
+    def codes(job):
+        return [finding["code"] for finding in server.json("job", "explain", str(job))]
+
+    assert codes(running) == ["node_died"]
+    assert "no_node" in codes(waiting)
+    server.start()
+    eventually(lambda: codes(running) == ["running"])
+
+
 def test_a_job_that_kills_its_node_cannot_do_it_for_ever(server):
     server.start()
     job = server.insert("kills_its_node")
