@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from scratch_server import eventually, is_alive
+from scratch_server import is_alive
+from waiting import eventually
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from scratch_server import eventually, is_alive
+from scratch_server import is_alive
+from waiting import eventually
 
 
 def test_a_stop_waits_for_jobs_that_end_in_time_and_begins_no_more(any_server):

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from real_daemon import ROOT, SCRIPT, eventually
+from real_daemon import ROOT, SCRIPT
+from waiting import eventually
 
 from taskserver.daemon.pidfile import State
 

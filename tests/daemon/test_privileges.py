@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from real_daemon import FAKE_DAEMON, Daemon, eventually
+from real_daemon import FAKE_DAEMON, Daemon
+from waiting import eventually
 
 from taskserver.daemon import pidfile, stopping
 from taskserver.daemon.pidfile import State

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from real_daemon import eventually
+from waiting import eventually
 
 from taskserver.daemon import pidfile, process, proof, stop_request, stopping
 from taskserver.daemon.pidfile import PidFile, Record, State

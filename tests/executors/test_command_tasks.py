@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pool_bench import FAMILY, FAMILY_SIZE, eventually, is_alive, marked, sleepers
+from pool_bench import FAMILY, FAMILY_SIZE, is_alive, marked, sleepers
+from waiting import eventually
 
 from taskserver.executors.launcher import environment_of
 from taskserver.executors.lines import Lines, split_progress

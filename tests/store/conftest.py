@@ -9,7 +9,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -166,20 +165,6 @@ def sql(store: Store) -> Callable[..., list[Any]]:
             return list(result.all()) if result.returns_rows else []
 
     return run
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Looks again until the answer is true, for ten seconds at most; returns the answer."""
-
-    def look(question: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
-        while not (answer := question()):
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.01)
-        return answer
-
-    return look
 
 
 class DeafCommit:

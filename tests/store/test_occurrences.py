@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
+from waiting import eventually
 
 from taskserver.database.schema import jobs
 from taskserver.jobs import Outcome
@@ -458,7 +459,7 @@ def test_two_nodes_queue_an_occurrence_once(store, make_node, hourly, clock):
 
 
 @pytest.mark.only_on("postgresql")
-def test_what_was_missed_is_recorded_by_one_of_two_nodes(store, node, hourly, clock, sql, eventually):
+def test_what_was_missed_is_recorded_by_one_of_two_nodes(store, node, hourly, clock, sql):
     """The second looks while the first has not committed yet: it waits, and finds the entry moved on."""
     entry = hourly()
     clock.now = at("2026-11-22T12:30")
