@@ -128,8 +128,8 @@ def published(name: str, max_parallel: int | None = None, **more: Any) -> dict[s
 def make_node(store: Store) -> Iterator[Callable[..., Node]]:
     nodes: list[Node] = []
 
-    def make(*arguments: Any, **more: Any) -> Node:
-        nodes.append(Node(store, *arguments, **more))
+    def make(*arguments: Any, on: Store = store, **more: Any) -> Node:
+        nodes.append(Node(on, *arguments, **more))
         return nodes[-1]
 
     yield make
