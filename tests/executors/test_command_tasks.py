@@ -42,7 +42,7 @@ def test_output_is_visible_while_the_command_runs(bench, tmp_path):
     bench.submit(data={"fifo": str(fifo)})
 
     eventually(lambda: bench.texts("stdout") == ["started"])
-    assert any(report.progress == 10 for report in bench.reported)
+    eventually(lambda: any(report.progress == 10 for report in bench.reported))
     fifo.write_text("go on\n")
 
     assert bench.done().outcome.result == "go on"
