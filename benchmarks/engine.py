@@ -7,7 +7,9 @@ every figure stands beside a limit that was measured in the same run with nothin
 
 - enqueue: one commit for each job, and many jobs in one transaction
 - drain: no-op tasks, from the first start to the last end, against one transaction for each 100 jobs that finishes
-  those and claims the next
+  those and claims the next. The goal is set against the largest of the slot counts: a node claims no more jobs
+  than it has free slots, so with few slots few jobs share the price of one durable commit, and each slot count
+  also stands beside a driver that puts only as many jobs into a transaction
 - latency: from the call of `enqueue` in this process to the task's start in the daemon's
 - idle: CPU time and memory of a daemon that has nothing to do
 """
@@ -23,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,6 +57,7 @@ class Figures:
 
     database: str
     rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, what: str, value: float, unit: str, limit: float | None = None, goal: str = "") -> None:
         row = {
@@ -73,6 +77,8 @@ class Figures:
             limit = f"{row['limit']:>10,.0f}" if row["limit"] else " " * 10
             ratio = f"{row['ratio']:>8.0%}" if row["ratio"] else " " * 8
             print(f"  {row['what']:<42}{row['value']:>12,.2f} {row['unit']:<8}{limit}{ratio}  {row['goal']}")
+        for note in self.notes:
+            print(textwrap.fill(note, 110, initial_indent="  ", subsequent_indent="  "))
 
 
 class Daemon:
@@ -117,10 +123,20 @@ def measure(figures: Figures, url: str, folder: Path, options: argparse.Namespac
     with Store.open(url) as store:
         driver = Driver(url)
         enqueue(figures, store, driver, options.singles, options.jobs)
-        limit = driver.drain(options.jobs)
+        limit = driver.drain(options.jobs, BATCH)
+        most = max(options.slots)
         for slots in options.slots:
-            daemon = Daemon(folder, url, slots)
-            drain(figures, daemon, store, options.jobs, limit, slots)
+            rate = drain(Daemon(folder, url, slots), store, options.jobs)
+            goal = ">= 10 %" if slots == most else f"none: set against {most} slots"
+            figures.add(f"drain, {slots} slots, driver: {BATCH} a commit", rate, "jobs/s", limit, goal)
+            if slots < BATCH:
+                alike = driver.drain(max(options.jobs // 10, BATCH), slots)
+                figures.add(f"drain, {slots} slots, driver: {slots} a commit", rate, "jobs/s", alike)
+        figures.notes.append(
+            f"The goal of the drain is set against {most} slots: one durable commit is shared by at most as many "
+            f"jobs as there are slots, and the driver puts {BATCH} into it. For fewer slots see the line with a "
+            "driver that commits as often."
+        )
         daemon = Daemon(folder, url, os.cpu_count() or 1)
         with daemon.running():
             latency(figures, url, folder, options.latencies)
@@ -138,7 +154,8 @@ def enqueue(figures: Figures, store: Any, driver: Driver, singles: int, many: in
     store.jobs.delete_all()
 
 
-def drain(figures: Figures, daemon: Daemon, store: Any, count: int, limit: float, slots: int) -> None:
+def drain(daemon: Daemon, store: Any, count: int) -> float:
+    """No-op jobs a second."""
     store.switches.set_autostart(False)
     with daemon.running():
         ids = store.jobs.enqueue_many("noop", [{}] * count)
@@ -150,10 +167,8 @@ def drain(figures: Figures, daemon: Daemon, store: Any, count: int, limit: float
                 raise SystemExit(f"only {store.jobs.counts()} after five minutes")
             time.sleep(0.2)
     began, ended = span(store, ids[0], ids[-1])
-    figures.add(
-        f"drain of no-op tasks, {slots} slots", count / (ended - began).total_seconds(), "jobs/s", limit, ">= 10 %"
-    )
     store.jobs.delete_all()
+    return count / (ended - began).total_seconds()
 
 
 def span(store: Any, first: int, last: int) -> tuple[datetime, datetime]:
@@ -246,8 +261,8 @@ class Driver:
 
         return count / timed(insert)
 
-    def drain(self, count: int) -> float:
-        """Jobs a second: each transaction finishes BATCH jobs (history row and status) and claims the next."""
+    def drain(self, count: int, batch: int) -> float:
+        """Jobs a second: each transaction finishes `batch` jobs (history row and status) and claims the next."""
         connection, mark = self._connection, self._mark
         connection.execute("DELETE FROM jobs")
         self.insert_many(count)
@@ -262,18 +277,18 @@ class Driver:
         finish = f"UPDATE jobs SET status = 'finished', claim = NULL WHERE id = {mark} AND claim = {mark}"
 
         def run() -> None:
-            batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+            batches = [ids[start : start + batch] for start in range(0, len(ids), batch)]
             before: list[int] = []
-            for batch in [*batches, []]:
+            for now in [*batches, []]:
                 connection.execute("BEGIN")
                 cursor = connection.cursor()
                 if before:
                     cursor.executemany(record, [(job_id, first + job_id) for job_id in before])
                     cursor.executemany(finish, [(job_id, first + job_id) for job_id in before])
-                if batch:
-                    cursor.executemany(claim, [(first + job_id, job_id) for job_id in batch])
+                if now:
+                    cursor.executemany(claim, [(first + job_id, job_id) for job_id in now])
                 connection.execute("COMMIT")
-                before = batch
+                before = now
 
         rate = count / timed(run)
         connection.execute(f"DELETE FROM runs WHERE id >= {first}")

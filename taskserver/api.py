@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 from taskserver.errors import TaskServerError
 from taskserver.jobs import ENDED
-from taskserver.store import Enqueued, Store
+from taskserver.store import Enqueued, ForMany, ForOne, Store
 from taskserver.tasks.errors import UnknownTask
 from taskserver.tasks.schemas import validate_by_schema
 from taskserver.texts import mark
@@ -48,76 +48,32 @@ class Server:
         self._published: dict[str, dict[str, Any]] = {}
         self._published_until = 0.0
 
-    def enqueue(
-        self,
-        task: str,
-        data: Mapping[str, Any] | None = None,
-        *,
-        client: str = "default",
-        title: str = "",
-        description: str = "",
-        priority: int = 0,
-        run_at: datetime | None = None,
-        unique_key: str | None = None,
-        unique_for: str = "live",
-        max_attempts: int | None = None,
-        node_id: str | None = None,
-        connection: Any = None,
-    ) -> Enqueued:
+    def enqueue(self, task: str, data: Mapping[str, Any] | None = None, **wishes: Unpack[ForOne]) -> Enqueued:
         """Queues one job; returns its `id`, and whether it was `created` or had been there under its unique key.
+
+        Of its `wishes` each may be left out: `client` (its name; "default"), `title`, `description`, `priority`
+        (higher first; 0), `run_at` (aware; now), `unique_key`, `unique_for` ("live": among jobs that have not
+        ended, or "ever": any that has finished, too), `max_attempts`, `node_id` (only this node), `connection`.
 
         With `connection` (SQLAlchemy's connection or session, or sqlite3's or psycopg's) the job is inserted
         there and commits or rolls back with the application's own work; otherwise it is committed on return.
         Raises UnknownTask, InvalidArguments, ClientNotFound.
         """
         checked = self._checked(task, data or {})
-        enqueued = self._store.jobs.enqueue(
-            task,
-            checked,
-            client=client,
-            title=title,
-            description=description,
-            priority=priority,
-            run_at=run_at,
-            unique_key=unique_key,
-            unique_for=unique_for,
-            max_attempts=max_attempts,
-            node_id=node_id,
-            created_by=self._created_by,
-            connection=connection,
-        )
-        if connection is None:
+        enqueued = self._store.jobs.enqueue(task, checked, created_by=self._created_by, **wishes)
+        if wishes.get("connection") is None:
             self._store.nodes.wake()
         return enqueued
 
-    def enqueue_many(
-        self,
-        task: str,
-        data: Sequence[Mapping[str, Any]],
-        *,
-        client: str = "default",
-        title: str = "",
-        priority: int = 0,
-        run_at: datetime | None = None,
-        max_attempts: int | None = None,
-        node_id: str | None = None,
-        connection: Any = None,
-    ) -> list[int]:
-        """Queues one job for each of `data`, all or none; returns their ids in that order."""
+    def enqueue_many(self, task: str, data: Sequence[Mapping[str, Any]], **wishes: Unpack[ForMany]) -> list[int]:
+        """Queues one job for each of `data`, all or none; returns their ids in that order.
+
+        `wishes` hold for all of them, as in `enqueue`: `client`, `title`, `priority`, `run_at`, `max_attempts`,
+        `node_id`, `connection`.
+        """
         checked = [self._checked(task, each) for each in data]
-        ids = self._store.jobs.enqueue_many(
-            task,
-            checked,
-            client=client,
-            title=title,
-            priority=priority,
-            run_at=run_at,
-            max_attempts=max_attempts,
-            node_id=node_id,
-            created_by=self._created_by,
-            connection=connection,
-        )
-        if connection is None:
+        ids = self._store.jobs.enqueue_many(task, checked, created_by=self._created_by, **wishes)
+        if wishes.get("connection") is None:
             self._store.nodes.wake()
         return ids
 

@@ -12,6 +12,6 @@ def eventually(condition: Callable[[], Any], *, what: str = "the condition", sec
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {seconds:g} s")
+            raise AssertionError(f"{what} did not come true within {seconds:g} s; last seen: {value!r}")
         time.sleep(0.01)
     return value

@@ -41,6 +41,13 @@ class Command(click.Command):
         self.examples = tuple(examples)
         self.params.extend(shared_options())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; bytes that are no UTF-8 go no further, but in the names of files."""
+        left = super().parse_args(ctx, args)
+        for parameter in self.get_params(ctx):
+            _refuse_strange_bytes(ctx, parameter, ctx.params.get(parameter.name or ""))
+        return left
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
         if option is not None:
@@ -139,6 +146,15 @@ def first_sentence(text: str) -> str:
     """The first sentence of the first paragraph on one line, without its full stop."""
     paragraph = " ".join(text.partition("\n\n")[0].split())
     return paragraph.partition(". ")[0].removesuffix(".")
+
+
+def _refuse_strange_bytes(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """No database takes what the system hands over as lone surrogates."""
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str) and not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            shown = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            told = translate("{shown} is no UTF-8; write it in the encoding of this terminal", shown=shown)
+            raise click.BadParameter(told, ctx=ctx, param=parameter)
 
 
 def _remember(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:

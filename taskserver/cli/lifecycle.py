@@ -14,7 +14,7 @@ import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.session import Session, pass_session
-from taskserver.texts import mark
+from taskserver.texts import mark, translate
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -50,12 +50,25 @@ def _allow_root_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def _require_drain_time(_ctx: click.Context, _parameter: click.Parameter, value: float | None) -> float | None:
+    if value is None:
+        return None
+    from taskserver.daemon.stop_request import LONGEST_SECONDS
+
+    if not 0 <= value <= LONGEST_SECONDS:
+        most = f"{LONGEST_SECONDS:.0f}"
+        told = translate("{value:g} is not from {least} to {most} seconds", value=value, least=0, most=most)
+        raise click.BadParameter(told)
+    return value
+
+
 def _stop_options(function: Decorated) -> Decorated:
     timeout = option(
         "--timeout",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
-        help=mark("How long running jobs may go on. Default: drain_timeout of the configuration."),
+        type=float,
+        callback=_require_drain_time,
+        help=mark("How long running jobs may go on, shorter or longer than drain_timeout of the configuration."),
     )
     now = option("--now", is_flag=True, help=mark("Stop at once: running jobs are released and run again later."))
     return timeout(now(function))

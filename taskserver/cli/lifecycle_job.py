@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from taskserver.cli.output import note, print_json, printable, status_word
@@ -24,7 +23,7 @@ _LOOK_AGAIN_SECONDS = 0.2
 def have_run(session: Session, job_id: int) -> int:
     """Start the job by hand, in the daemon, and wait until it has ended. A cron entry queues a job first."""
     store, socket = session.store, session.settings.users_dir / control.NAME
-    job_id = _started(store, job_id)
+    job_id = store.jobs.run(job_id)
     control.wake(socket)
     job = _ended(store, job_id)
     if session.json:
@@ -34,32 +33,6 @@ def have_run(session: Session, job_id: int) -> int:
     if job.get("error"):
         note(printable(job["error"]))
     return EXIT_CODES.get(job["status"], EXIT_JOB_FAILED)
-
-
-def show_job(session: Session, job_id: int) -> None:
-    """The job that has run here, as a JSON document; nothing for a cron entry, whose job has another id."""
-    from taskserver.store.errors import JobNotFound
-
-    with suppress(JobNotFound):
-        print_json(session.store.jobs.get(job_id))
-
-
-def _started(store: Store, job_id: int) -> int:
-    """The job that runs from now on: the one named, or one of the cron entry named."""
-    from taskserver.store.errors import EntryNotFound, JobNotFound
-
-    try:
-        job = store.jobs.get(job_id)
-    except JobNotFound:
-        try:
-            return store.entries.run(job_id)
-        except EntryNotFound:
-            raise JobNotFound(job_id=job_id) from None
-    if job["gone"]:
-        raise JobNotFound(job_id=job_id)
-    if job["status"] not in (Status.RUNNING, Status.STOPPING):
-        store.jobs.start(job_id)
-    return job_id
 
 
 def _ended(store: Store, job_id: int) -> dict[str, Any]:

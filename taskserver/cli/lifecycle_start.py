@@ -51,16 +51,16 @@ def run(session: Session, *, stop_when_ready: bool) -> int:
 
 def run_job(session: Session, job_id: int) -> int:
     """Run one job now, in the daemon if there is one, else here; the exit code is that of its outcome."""
-    from taskserver.cli.lifecycle_job import have_run, show_job
+    from taskserver.cli.lifecycle_job import have_run
 
     settings = session.settings
     if pidfile.read(settings.users_dir).state is State.RUNNING:
         return have_run(session, job_id)
     who = _identity(session, settings)
     folders.prepare(who, users_dir=settings.users_dir, log_file=None)
-    code = foreground.run_one_job(_launch(session, settings, who), job_id)
+    ran, code = foreground.run_one_job(_launch(session, settings, who), job_id)
     if session.json:
-        show_job(session, job_id)
+        print_json(session.store.jobs.get(ran))
     return code
 
 

@@ -141,6 +141,17 @@ class Session:
         """Lets every daemon look at once at what was written; one that does not listen will find it by itself."""
         self.store.nodes.wake()
 
+    def dead_nodes(self) -> set[str]:
+        """The boot id of this installation's own node, if its pidfile shows that it has died.
+
+        The database takes it for alive until its lease is over; a boot id names one start of one daemon.
+        """
+        from taskserver.daemon import pidfile
+
+        reading = pidfile.read(self.settings.users_dir)
+        boot_id = reading.record.facts.get("boot-id") if reading.record else None
+        return {boot_id} if reading.state is pidfile.State.DEAD and boot_id else set()
+
     def become_run_as(self) -> None:
         """As root: becomes the configured user, so that no file is left which the daemon can't write.
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from taskserver.config.peeking import Peek, peek
     from taskserver.config.reference import example, schema
     from taskserver.config.showing import convert, effective, show
-    from taskserver.config.templates import Template
 
 _HOMES = {
     "CommandSettings": "models",
@@ -28,7 +27,6 @@ _HOMES = {
     "NotifyOnFailure": "models",
     "Peek": "peeking",
     "Settings": "models",
-    "Template": "templates",
     "convert": "showing",
     "effective": "showing",
     "example": "reference",
@@ -47,7 +45,6 @@ __all__ = [
     "NotifyOnFailure",
     "Peek",
     "Settings",
-    "Template",
     "convert",
     "effective",
     "example",

@@ -19,7 +19,7 @@ from taskserver.config.faults import Key
 from taskserver.config.models import CommandSettings, Settings
 from taskserver.config.source import Source
 from taskserver.config.structure import SERVER, TASKS
-from taskserver.config.templates import Template
+from taskserver.templates import Template
 from taskserver.texts import mark, translate
 
 _SYSTEM_FOLDERS = frozenset(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from taskserver.config import database_url
 from taskserver.config.faults import WrongValue, nearest, shown
 from taskserver.config.machine import is_time_zone
-from taskserver.config.templates import Template
+from taskserver.templates import Template
 from taskserver.texts import mark
 
 if TYPE_CHECKING:
@@ -235,6 +235,12 @@ class Text(Kind):
         return {"type": "string", "pattern": f"^({self.pattern})$" + ("|^$" if self.optional else "")}
 
 
+_LOOSE_BRACE = mark(
+    "the text {argument} has a brace that belongs to no placeholder; a placeholder is a name in braces as in "
+    "{{path}}, a brace itself is written twice"
+)
+
+
 class TemplateText(Text):
     """A text with placeholders."""
 
@@ -246,7 +252,8 @@ class TemplateText(Text):
             raise WrongValue(mark("must not hold a NUL"))
         if not isinstance(value, str):
             raise WrongValue(mark("must be a text, not {value}"), value=shown(value))
-        Template.parse(value)
+        if Template.parse(value).loose:
+            raise WrongValue(_LOOSE_BRACE, argument=shown(value))
         return value
 
 

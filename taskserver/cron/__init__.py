@@ -7,6 +7,7 @@ computed here, by the rules of Debian's cron(8).
 
 from __future__ import annotations
 
+from taskserver.cron.counting import count_between
 from taskserver.cron.errors import InvalidField, InvalidSchedule, InvalidTimeZone
 from taskserver.cron.explain import Preview, preview
 from taskserver.cron.nights import Warning
@@ -21,6 +22,7 @@ __all__ = [
     "Schedule",
     "Warning",
     "check_time_zone",
+    "count_between",
     "parse",
     "preview",
 ]

@@ -94,12 +94,16 @@ class Schedule:
     def next_wall(self, wall: datetime) -> datetime | None:
         """The first matching reading (naive) after the minute of `wall`; None if there is none by year 9999."""
         year, month, day = wall.year, wall.month, wall.day
-        if self.months >> month & 1 and self._days_of(year, month) >> day & 1:
+        if self.is_due_on(wall):
             if self.hours >> wall.hour & 1 and (minute := _lowest(self.minutes, wall.minute + 1)) >= 0:
                 return datetime(year, month, day, wall.hour, minute)
             if (hour := _lowest(self.hours, wall.hour + 1)) >= 0:
                 return datetime(year, month, day, hour, _lowest(self.minutes, 0))
         return self._first_wall_from(year, month, day + 1)
+
+    def is_due_on(self, day: date) -> bool:
+        """Whether months and days match; the clocks may still skip its readings."""
+        return bool(self.months >> day.month & 1 and self._days_of(day.year, day.month) >> day.day & 1)
 
     def _first_wall_from(self, year: int, month: int, day: int) -> datetime | None:
         if self.never:

@@ -40,8 +40,11 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
             log.close()
 
 
-def run_one_job(launch: Launch, job_id: int) -> int:
-    """Run this one job in this process; its exit code. No daemon: it takes neither pidfile nor signals."""
+def run_one_job(launch: Launch, job_id: int) -> tuple[int, int]:
+    """Run this one job in this process; its id and its exit code.
+
+    No daemon: it takes neither pidfile nor signals.
+    """
     identities.become(launch.identity)
     os.umask(UMASK)
     os.chdir(launch.installation)

@@ -47,8 +47,11 @@ class Service(Protocol):
     def wait(self, timeout: float) -> bool:
         """Whether the service has ended, after at most `timeout` seconds."""
 
-    def run_job(self, job_id: int) -> int:
-        """Instead of all the above: run this one job here and now, active or not; its exit code."""
+    def run_job(self, job_id: int) -> tuple[int, int]:
+        """Instead of all the above: run this one job here and now, active or not; its id and its exit code.
+
+        With the id of a cron entry it is a new job of that.
+        """
 
 
 MakeService = Callable[["Settings", logging.Logger], Service]

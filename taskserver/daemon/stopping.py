@@ -6,6 +6,7 @@ pidfile, and what it still does comes from its control socket.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from taskserver.daemon import control, pidfile
+from taskserver.daemon import control, pidfile, process, stop_request
 from taskserver.daemon.proof import ProvenDaemon
 from taskserver.errors import TaskServerError
 from taskserver.texts import mark, plural, translate
@@ -25,6 +26,7 @@ GRACE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 _KILL_SECONDS = 10.0
+_READING_SECONDS = 10.0
 
 
 class WillNotDie(TaskServerError):
@@ -50,12 +52,12 @@ def stop(
 ) -> int:
     """Stop the proven daemon of `users_dir`, and return its pid once it has ended.
 
-    `timeout` bounds the draining in seconds, `now` skips it.
-    Raises NotRunning, Unproven, SignalRefused, WillNotDie.
+    `timeout` bounds the draining in seconds instead of the configuration's drain_timeout, `now` skips it.
+    Raises NotRunning, Unproven, SignalRefused, RequestNotLeft, WillNotDie.
     """
     with ProvenDaemon.find(users_dir) as daemon:
         drain = 0.0 if now else _drain_seconds(daemon) if timeout is None else timeout
-        daemon.send(signal.SIGTERM)
+        _ask(daemon, users_dir, seconds=drain)
         patience = drain if now or timeout is not None else drain + grace
         if _watch(daemon, users_dir, progress, seconds=patience):
             return daemon.pid
@@ -69,6 +71,25 @@ def stop(
             raise WillNotDie(pid=daemon.pid)
         pidfile.remove_stale(users_dir)
         return daemon.pid
+
+
+def _ask(daemon: ProvenDaemon, users_dir: Path, *, seconds: float) -> None:
+    """The first SIGTERM. A shorter time than the daemon's own needs no word: `_insist` ends the draining then."""
+    may_signal = os.geteuid() in {0, process.real_uid(daemon.pid)}
+    if seconds <= _drain_seconds(daemon) or not may_signal:
+        daemon.send(signal.SIGTERM)
+        return
+    with stop_request.left(users_dir, daemon.pid, seconds):
+        daemon.send(signal.SIGTERM)
+        _await_reading(daemon, users_dir)
+
+
+def _await_reading(daemon: ProvenDaemon, users_dir: Path) -> None:
+    """Until the daemon has taken the request away, or has ended; not for long, for it may be frozen."""
+    deadline = time.monotonic() + _READING_SECONDS
+    while time.monotonic() < deadline and stop_request.lies(users_dir):
+        if daemon.ended(within=_PAUSE_SECONDS):
+            return
 
 
 def _insist(daemon: ProvenDaemon, *, seconds: float) -> bool:

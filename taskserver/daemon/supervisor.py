@@ -18,13 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from taskserver.daemon import signals
+from taskserver.daemon import signals, stop_request
 from taskserver.daemon.control import ControlSocket
 from taskserver.daemon.logs import Logs
 from taskserver.daemon.pidfile import GOING_ON, READY, WAITING, PidFile
 from taskserver.daemon.readiness import Listener
 from taskserver.daemon.sdnotify import Notifier
 from taskserver.daemon.service import Service
+from taskserver.daemon.stopping import GRACE_SECONDS
 from taskserver.errors import EXIT_ERROR, EXIT_OK, TaskServerError
 from taskserver.texts import translate
 
@@ -189,12 +190,18 @@ class Supervisor:
             self._service.wake()
 
     def _stop(self, name: str) -> None:
-        """The first time drain; a second time, or while there is nothing to drain yet, end at once."""
+        """The first time drain; a second time, or while there is nothing to drain yet, end at once.
+
+        With a request of `stop --timeout` the draining takes as long as that says, also when it had begun.
+        """
+        asked = stop_request.take(self._daemon.pidfile.users_dir)
         self._stops += 1
-        if self._stops == 1 and self._running:
-            seconds = self._settings.drain_timeout.total_seconds()
+        if self._running and self._abandoned_at is None and (self._stops == 1 or asked is not None):
+            seconds = self._settings.drain_timeout.total_seconds() if asked is None else asked
             self._log.info("%s: running jobs get up to %.0f s to end", name, seconds)
             self._daemon.notifier.stopping("draining")
+            if asked is not None:
+                self._daemon.notifier.extend(seconds + GRACE_SECONDS)
             self._service.drain(seconds)
             return
         if self._abandoned_at is None:

@@ -10,10 +10,11 @@ import sqlite3
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from taskserver.clock import to_text
+from taskserver.database.handshake import Refusals
 
 FAULT_BUSY = "busy"  # another writer holds the database: try again at once
 FAULT_GONE = "gone"  # unreachable, full, failing: try again with backoff
@@ -169,11 +170,28 @@ class Postgresql:
     _BUSY = ("40", "55P03")
     _REFUSED = ("28", "3D", "42501", "3F")
 
+    def __init__(self) -> None:
+        self._refusals = Refusals()
+
     def engine(self, url: URL) -> Engine:
         query = {"connect_timeout": "5", "application_name": "taskserver", **url.query}
         engine = create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
+        event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "connect", self._on_connect)
         return engine
+
+    def _connect(self, dialect: Dialect, record: object, arguments: list[Any], words: dict[str, Any]) -> Any:
+        """Connects, and gives an error of the handshake the SQLSTATE of a refusal, which the driver lacks."""
+        from psycopg import OperationalError
+        from psycopg.errors import ConnectionTimeout
+
+        try:
+            return dialect.connect(*arguments, **words)
+        except OperationalError as error:
+            if error.sqlstate is None and not isinstance(error, ConnectionTimeout):
+                code = self._refusals.code(str(error), words) or ""
+                error.sqlstate = code if code.startswith(self._REFUSED) else None
+            raise
 
     @staticmethod
     def _on_connect(connection: Any, record: object) -> None:
@@ -191,13 +209,7 @@ class Postgresql:
     def fault(self, error: DBAPIError) -> str:
         state = getattr(error.orig, "sqlstate", None)
         if state is None:
-            # No SQLSTATE: the server was not reached, or said no during the handshake.
-            text = str(error.orig)
-            refused = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
-            missing = 'database "' in text and "does not exist" in text
-            role = 'role "' in text and "does not exist" in text
-            if any(sign in text for sign in refused) or missing or role:
-                return FAULT_REFUSED
+            # No SQLSTATE: the server was not reached, or could not take us for now.
             return FAULT_GONE if error.connection_invalidated or _is_operational(error) else FAULT_STATEMENT
         if state.startswith(self._BUSY):
             return FAULT_BUSY

@@ -77,6 +77,7 @@ class Database:
             raise DriverMissing(database=self.label, package=error.name, extra=extra) from None
         self._injected_clock = clock
         self._offset = timedelta(0)
+        self._statements: dict[str, str] = {}
 
     def listen(self) -> Listener | None:
         """A listener for news from other programs; None where the database has no such thing, or not now."""
@@ -166,7 +167,9 @@ class Database:
         """`sql`, written with `:name` parameters, in the driver's own style, for `exec_driver_sql`."""
         if self.dialect.paramstyle == "named":
             return sql
-        return str(text(sql).compile(dialect=self.engine.dialect))
+        if sql not in self._statements:
+            self._statements[sql] = str(text(sql).compile(dialect=self.engine.dialect))
+        return self._statements[sql]
 
     def instant(self, instant: datetime | None) -> Any:
         """An instant as the driver wants it in `exec_driver_sql`."""

@@ -35,10 +35,12 @@ class Drain:
         return self._ask_at is not None
 
     def begin(self, seconds: float) -> None:
-        """A shorter time than before counts, a longer one does not."""
+        """The last word counts, until jobs were asked to stop: that is not taken back."""
         with self._lock:
             now = time.monotonic()
-            self._ask_at = min(now + seconds, self._ask_at or now + seconds)
+            if self._ask_at is not None and self._ask_at <= now:
+                return
+            self._ask_at = now + seconds
             self._release_at = self._ask_at + STOP_SECONDS
 
     def at_once(self) -> None:

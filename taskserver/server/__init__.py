@@ -24,7 +24,7 @@ from taskserver.database import Database, DatabaseBusy, DatabaseUnavailable
 from taskserver.dispatcher import Dispatcher, Pace, Wakeup
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, TaskServerError
 from taskserver.executors import Done, Pool
-from taskserver.jobs import ENDED, Status
+from taskserver.jobs import Status
 from taskserver.maintenance import KeepJobs, prune
 from taskserver.server.opening import lock_database_file, open_database
 from taskserver.store import Capacity, Dispatch, Keep, NodeIdentity, Store
@@ -160,15 +160,15 @@ class Server:
             "last_turn_at": to_rfc3339(view.last_turn_at) if view and view.last_turn_at else None,
         }
 
-    def run_job(self, job_id: int) -> int:
-        """Runs this one job here and now, active or not; the exit code says how it ended.
+    def run_job(self, job_id: int) -> tuple[int, int]:
+        """Runs this one job here and now, active or not; its id, and the exit code that says how it ended.
 
         Raises NotStartable, JobNotFound, and what `start` raises.
         """
         registry = self._load_registry(self._settings)
         self._lock_descriptor = lock_database_file(self._settings.database)
         self._store = Store(self._open_database(lambda _: None))
-        job_id = self._startable(self._store, job_id)
+        job_id = self._store.jobs.run(job_id)
         dispatcher = self._join(self._store, registry, slots=1)
         if not dispatcher.take_one(job_id):
             raise NotStartable(job_id=job_id, why=self._why_not(self._store, job_id))
@@ -177,7 +177,7 @@ class Server:
         job = self._store.jobs.get(job_id)
         self._leave()
         codes = {Status.FINISHED: EXIT_OK, Status.STOPPED: EXIT_JOB_STOPPED}
-        return codes.get(Status(job["status"]), EXIT_JOB_FAILED)
+        return job_id, codes.get(Status(job["status"]), EXIT_JOB_FAILED)
 
     # Its parts
 
@@ -318,24 +318,6 @@ class Server:
                 raise NodeIdInUse(node_id=self._settings.node_id)
 
     # One job by hand
-
-    @staticmethod
-    def _startable(store: Store, job_id: int) -> int:
-        """The job to claim: itself, made waiting again if it has ended; for a cron entry, a job of it."""
-        from taskserver.store.errors import EntryNotFound, JobNotFound
-
-        try:
-            job = store.jobs.get(job_id)
-        except JobNotFound:
-            try:
-                return store.entries.run(job_id)
-            except EntryNotFound:
-                raise JobNotFound(job_id=job_id) from None
-        if job["gone"]:
-            raise JobNotFound(job_id=job_id)
-        if job["status"] in ENDED:
-            store.jobs.start(job_id)
-        return job_id
 
     @staticmethod
     def _why_not(store: Store, job_id: int) -> str:

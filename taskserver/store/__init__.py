@@ -14,7 +14,7 @@ from taskserver.database import Database, SchemaState, require_current, schema_s
 from taskserver.store.clients import Clients
 from taskserver.store.control import Control
 from taskserver.store.dispatch import Dispatch, Turn, Work
-from taskserver.store.enqueue import Enqueued, Enqueuing
+from taskserver.store.enqueue import Enqueued, Enqueuing, ForMany, ForOne
 from taskserver.store.entries import CronEntries
 from taskserver.store.explain import Finding
 from taskserver.store.limits import Capacity
@@ -30,6 +30,8 @@ __all__ = [
     "Dispatch",
     "Enqueued",
     "Finding",
+    "ForMany",
+    "ForOne",
     "JobTransaction",
     "Jobs",
     "Keep",

@@ -90,6 +90,14 @@ class Clients:
             raise ClientExists(name=name)
 
 
+def client_id(connection: Connection, name: str) -> int:
+    """The number of the client of this name. Raises ClientNotFound."""
+    found = connection.execute(select(clients.c.id).where(clients.c.name == name)).scalar()
+    if found is None:
+        raise ClientNotFound(name=name)
+    return int(found)
+
+
 def _client(row: Any, counts: dict[tuple[int, str], int]) -> dict[str, Any]:
     running = counts.get((row.id, "running"), 0) + counts.get((row.id, "stopping"), 0)
     return {**as_dict(row), "waiting": counts.get((row.id, "waiting"), 0), "running": running}

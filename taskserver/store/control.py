@@ -8,18 +8,18 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, 
 from sqlalchemy.exc import IntegrityError
 
 from taskserver.database import Database
-from taskserver.database.schema import clients, jobs, tasks
+from taskserver.database.schema import jobs, tasks
 from taskserver.jobs import ENDED, LIVE, Ready, Status, sources
+from taskserver.store.clients import client_id
 from taskserver.store.errors import (
     CannotMove,
-    ClientNotFound,
     IsCronEntry,
     JobNotFound,
     OnlyCommandsAreKilled,
     UniqueKeyTaken,
     WrongStatus,
 )
-from taskserver.store.occurrences import release_next
+from taskserver.store.occurrences import insert_by_hand, release_next
 
 
 class Control:
@@ -34,30 +34,45 @@ class Control:
         stopped or failed job goes on where it was; a finished one begins anew.
         """
         with self._database.write() as connection:
-            job = self._job(connection, job_id)
-            now = self._database.now()
-            by_hand = {"ready": Ready.BY_HAND, "next_run_at": None, "start_requested_at": now, "active": True}
-            if job.status == Status.WAITING:
-                self._change(connection, job, "started", {Status.WAITING}, by_hand)
-                return
-            again = {
-                **by_hand,
-                "status": Status.WAITING,
-                "attempt": 0,
-                "crashes": 0,
-                "error": None,
-                "result": None,
-                "stop_requested_at": None,
-                "kill_requested_at": None,
-                "ended_at": None,
-            }
-            if job.status == Status.FINISHED:
-                again |= {"checkpoint": None, "progress": None, "detail": None}
-            try:
-                with connection.begin_nested():
-                    self._change(connection, job, "started", sources(Status.WAITING) & ENDED, again)
-            except IntegrityError:
-                raise self._unique_key_taken(connection, job) from None
+            self._start(connection, self._job(connection, job_id))
+
+    def run(self, number: int) -> int:
+        """Starts by hand what bears this number: a job, unless it runs already, or a new job of a cron entry.
+
+        Returns the id of the job. Raises JobNotFound, UniqueKeyTaken.
+        """
+        with self._database.write() as connection:
+            found = self._locked(connection, number)
+            if found.type == "interval":
+                return insert_by_hand(connection, found, self._database.now())
+            if found.status not in (Status.RUNNING, Status.STOPPING):
+                self._start(connection, found)
+            return number
+
+    def _start(self, connection: Connection, job: Any) -> None:
+        now = self._database.now()
+        by_hand = {"ready": Ready.BY_HAND, "next_run_at": None, "start_requested_at": now, "active": True}
+        if job.status == Status.WAITING:
+            self._change(connection, job, "started", {Status.WAITING}, by_hand)
+            return
+        again = {
+            **by_hand,
+            "status": Status.WAITING,
+            "attempt": 0,
+            "crashes": 0,
+            "error": None,
+            "result": None,
+            "stop_requested_at": None,
+            "kill_requested_at": None,
+            "ended_at": None,
+        }
+        if job.status == Status.FINISHED:
+            again |= {"checkpoint": None, "progress": None, "detail": None}
+        try:
+            with connection.begin_nested():
+                self._change(connection, job, "started", sources(Status.WAITING) & ENDED, again)
+        except IntegrityError:
+            raise self._unique_key_taken(connection, job) from None
 
     def stop(self, job_id: int) -> Status:
         """waiting -> stopped at once; running -> stopping: it is asked. Returns the status it has now."""
@@ -208,11 +223,15 @@ class Control:
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(values))
 
     @staticmethod
-    def _job(connection: Connection, job_id: int) -> Any:
-        """The job, held until the transaction ends: nobody claims or ends it in between."""
-        job = connection.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).first()
-        if job is None:
-            raise JobNotFound(job_id=job_id)
+    def _locked(connection: Connection, number: int) -> Any:
+        """The row, held until the transaction ends: nobody claims or ends it in between."""
+        row = connection.execute(select(jobs).where(jobs.c.id == number).with_for_update()).first()
+        if row is None:
+            raise JobNotFound(job_id=number)
+        return row
+
+    def _job(self, connection: Connection, job_id: int) -> Any:
+        job = self._locked(connection, job_id)
         if job.type != "once":
             raise IsCronEntry(job_id=job_id)
         return job
@@ -242,10 +261,7 @@ class Control:
     def _of_client(connection: Connection, client: str | None) -> list[ColumnElement[bool]]:
         if client is None:
             return []
-        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
-        if client_id is None:
-            raise ClientNotFound(name=client)
-        return [jobs.c.client_id == client_id]
+        return [jobs.c.client_id == client_id(connection, client)]
 
     def counts(self) -> dict[str, int]:
         """How many jobs have each status."""

@@ -164,6 +164,8 @@ class Dispatch:
         turn = Turn()
         try:
             with self._database.write(connection, patience=patience):
+                if work.heartbeat:  # either side's clock may have been moved since
+                    self._database.set_clock(connection)
                 self._record(connection, work, capacity, turn)
                 self._advance(connection, work, capacity, turn)
         except NOT_STORABLE as error:

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from taskserver.database import Database
-from taskserver.database.schema import clients, jobs
+from taskserver.database.schema import jobs
 from taskserver.jobs import Ready
+from taskserver.store.clients import client_id
 from taskserver.store.errors import ClientNotFound, InvalidUniqueFor, JobRefused, NaiveTime
 from taskserver.store.occurrences import lane_for
 from taskserver.store.rows import document
@@ -54,6 +55,26 @@ _CLIENT = "SELECT id FROM clients WHERE name = :client"
 
 
 UNIQUE_FOR = ("live", "ever")
+
+
+class ForMany(TypedDict, total=False):
+    """What may be said of jobs that are queued together. See `Enqueuing.enqueue` for each."""
+
+    client: str
+    title: str
+    priority: int
+    run_at: datetime | None
+    max_attempts: int | None
+    node_id: str | None
+    connection: Any
+
+
+class ForOne(ForMany, total=False):
+    """What may be said of one job."""
+
+    description: str
+    unique_key: str | None
+    unique_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +136,11 @@ class Enqueuing:
             "created_by": created_by,
         }
         if connection is not None:
-            return self._enqueue(_Foreign(self._database, connection), row, unique_for)
+            return self._enqueue(_Statements(self._database, connection, own=False), row, unique_for)
         with _refusals(task), self._database.write() as own:
-            return self._enqueue(_Own(self._database, own), row, unique_for)
+            return self._enqueue(_Statements(self._database, own, own=True), row, unique_for)
 
-    def _enqueue(self, on: _Own | _Foreign, row: dict[str, Any], unique_for: str) -> Enqueued:
+    def _enqueue(self, on: _Statements, row: dict[str, Any], unique_for: str) -> Enqueued:
         key = {"client": row["client"], "unique_key": row["unique_key"]}
         if on.scalar(_CLIENT, {"client": row["client"]}) is None:
             raise ClientNotFound(name=row["client"])
@@ -186,54 +207,43 @@ class Enqueuing:
     def _enqueue_many(
         self, connection: Connection, same: dict[str, Any], data: Sequence[Mapping[str, Any]], client: str
     ) -> list[int]:
-        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
-        if client_id is None:
-            raise ClientNotFound(name=client)
-        same = {**same, "client_id": client_id, "lane": lane_for(connection, same["task"], same["node_id"])}
+        owner = client_id(connection, client)
+        same = {**same, "client_id": owner, "lane": lane_for(connection, same["task"], same["node_id"])}
         first = _nanoseconds(same["created_at"])
         rows = [{**same, "data": dict(each), "position": first + number} for number, each in enumerate(data)]
         statement = insert(jobs).returning(jobs.c.id, sort_by_parameter_order=True)
         return list(connection.execute(statement, rows).scalars())
 
 
-class _Own:
-    """Statements on the store's own connection."""
+class _Statements:
+    """Statements on a connection: the store's own, or the application's, whatever kind it is."""
 
-    def __init__(self, database: Database, connection: Connection) -> None:
+    def __init__(self, database: Database, connection: Any, *, own: bool) -> None:
         self._database = database
         self._connection = connection
+        self._own = own
 
     def scalar(self, sql: str, parameters: dict[str, Any]) -> Any:
-        row = self._connection.exec_driver_sql(self._database.statement(sql), parameters).first()
+        row = self._first(sql, parameters)
+        if isinstance(row, dict):  # psycopg's dict_row
+            return next(iter(row.values()))
         return None if row is None else row[0]
 
     def lock(self, *parts: str) -> None:
-        self._database.dialect.lock_key(self._connection, *parts)
-
-
-class _Foreign:
-    """Statements on the application's connection, whatever kind it is."""
-
-    def __init__(self, database: Database, connection: Any) -> None:
-        self._database = database
-        self._connection = connection
-
-    def scalar(self, sql: str, parameters: dict[str, Any]) -> Any:
-        connection = _sqlalchemy_connection(self._connection)
-        if connection is not None:
-            row = connection.execute(text(sql), parameters).first()
-        else:
-            cursor = self._connection.cursor()
-            found: Any = cursor.execute(self._database.statement(sql), parameters).fetchone()
-            cursor.close()
-            if isinstance(found, dict):  # psycopg's dict_row
-                return next(iter(found.values()))
-            row = found
-        return None if row is None else row[0]
-
-    def lock(self, *parts: str) -> None:
+        """Until the transaction ends no other one passes here with the same parts."""
         if self._database.dialect.lock_sql:
             self.scalar(self._database.dialect.lock_sql, {"key": "\x1f".join(parts)})
+
+    def _first(self, sql: str, parameters: dict[str, Any]) -> Any:
+        if self._own:  # in the driver's own words: nothing is compiled for each job
+            return self._connection.exec_driver_sql(self._database.statement(sql), parameters).first()
+        connection = _sqlalchemy_connection(self._connection)
+        if connection is not None:
+            return connection.execute(text(sql), parameters).first()
+        cursor = self._connection.cursor()
+        row = cursor.execute(self._database.statement(sql), parameters).fetchone()
+        cursor.close()
+        return row
 
 
 def _sqlalchemy_connection(connection: Any) -> Connection | None:

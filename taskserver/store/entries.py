@@ -11,9 +11,12 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from taskserver.cron import check_time_zone, parse
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, missed_runs, tasks
-from taskserver.store.errors import ClientNotFound, EntryExists, EntryNotFound
-from taskserver.store.occurrences import Occurrences
+from taskserver.store.clients import client_id
+from taskserver.store.errors import EntryExists, EntryNotFound
+from taskserver.store.occurrences import insert_by_hand
 from taskserver.store.rows import as_dict, document, shown_title
+
+UTC = ZoneInfo("UTC")
 
 EDITABLE = frozenset(
     {
@@ -53,11 +56,11 @@ class CronEntries:
         document(task, data or {})
         schedule, zone = parse(cron_spec), check_time_zone(time_zone)
         with self._database.write() as connection:
-            client_id = self._client_id(connection, client)
-            self._refuse_twin(connection, client_id, client, name)
+            owner = client_id(connection, client)
+            self._refuse_twin(connection, owner, client, name)
             now = self._database.now()
             values = {
-                "client_id": client_id,
+                "client_id": owner,
                 "type": "interval",
                 "name": name,
                 "task": task,
@@ -87,14 +90,18 @@ class CronEntries:
             return self._get(connection, name_or_id, client)
 
     def find(self, client: str | None = None) -> list[dict[str, Any]]:
+        """Every cron entry by name, or those of one client. Raises ClientNotFound."""
         query = self._select()
-        if client is not None:
-            query = query.where(clients.c.name == client)
         with self._database.read() as connection:
+            if client is not None:
+                query = query.where(jobs.c.client_id == client_id(connection, client))
             return [_entry(row) for row in connection.execute(query.order_by(clients.c.name, jobs.c.name))]
 
-    def edit(self, entry_id: int, **changed: Any) -> None:
-        """Changes columns of EDITABLE; with cron_spec or time_zone the next run is computed anew."""
+    def edit(self, entry_id: int, *, default_zone: ZoneInfo = UTC, **changed: Any) -> None:
+        """Changes columns of EDITABLE; with cron_spec or time_zone the next run is computed anew.
+
+        `default_zone` is that of the installation, for an entry that names none.
+        """
         unknown = set(changed) - EDITABLE
         if unknown:
             raise ValueError(f"not to be edited: {sorted(unknown)}")
@@ -106,15 +113,18 @@ class CronEntries:
             if changed.get("name", entry["name"]) != entry["name"]:
                 self._refuse_twin(connection, entry["client_id"], entry["client"], changed["name"])
             if "cron_spec" in changed or "time_zone" in changed:
-                changed |= self._next_run({**entry, **changed})
+                changed |= self._next_run({**entry, **changed}, default_zone)
             connection.execute(update(jobs).where(jobs.c.id == entry_id).values(changed))
 
-    def enable(self, entry_id: int) -> None:
-        """Active from now on: due times that passed while it was not are not made up for."""
+    def enable(self, entry_id: int, *, default_zone: ZoneInfo = UTC) -> None:
+        """Active from now on: due times that passed while it was not are not made up for.
+
+        `default_zone` is that of the installation, for an entry that names none.
+        """
         with self._database.write() as connection:
             entry = self._get(connection, entry_id)
             if not entry["active"]:
-                values = {"active": True, "error": None, **self._next_run(entry)}
+                values = {"active": True, "error": None, **self._next_run(entry, default_zone)}
                 connection.execute(update(jobs).where(jobs.c.id == entry_id).values(values))
 
     def disable(self, entry_id: int) -> None:
@@ -127,7 +137,7 @@ class CronEntries:
         with self._database.write() as connection:
             self._get(connection, entry_id)
             entry = connection.execute(select(jobs).where(jobs.c.id == entry_id)).one()
-            return Occurrences(self._database, ZoneInfo("UTC")).insert_by_hand(connection, entry)
+            return insert_by_hand(connection, entry, self._database.now())
 
     def delete(self, entry_id: int) -> None:
         """Removes the entry; jobs that it has queued stay."""
@@ -154,8 +164,8 @@ class CronEntries:
             raise EntryNotFound(name=name_or_id, client=client)
         return _entry(row)
 
-    def _next_run(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        zone = check_time_zone(entry["time_zone"] or "UTC")
+    def _next_run(self, entry: Mapping[str, Any], default_zone: ZoneInfo) -> dict[str, Any]:
+        zone = check_time_zone(entry["time_zone"]) if entry["time_zone"] else default_zone
         return {"next_run_at": parse(entry["cron_spec"]).next_after(self._database.now(), zone)}
 
     @staticmethod
@@ -168,17 +178,8 @@ class CronEntries:
         )
 
     @staticmethod
-    def _client_id(connection: Connection, client: str) -> int:
-        client_id = connection.execute(select(clients.c.id).where(clients.c.name == client)).scalar()
-        if client_id is None:
-            raise ClientNotFound(name=client)
-        return int(client_id)
-
-    @staticmethod
-    def _refuse_twin(connection: Connection, client_id: int, client: str, name: str) -> None:
-        twin = select(jobs.c.id).where(
-            jobs.c.client_id == client_id, jobs.c.type == "interval", jobs.c.name == name
-        )
+    def _refuse_twin(connection: Connection, owner: int, client: str, name: str) -> None:
+        twin = select(jobs.c.id).where(jobs.c.client_id == owner, jobs.c.type == "interval", jobs.c.name == name)
         if connection.execute(twin).first():
             raise EntryExists(client=client, name=name)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, select, tuple_
 
 from taskserver.clock import to_rfc3339
 from taskserver.database.schema import clients, jobs, nodes, settings, tasks
@@ -27,16 +27,33 @@ class Finding:
 Show = Callable[[datetime], str]
 
 
-def explain(connection: Connection, job_id: int, now: datetime, show: Show = to_rfc3339) -> list[Finding]:
+def explain(
+    connection: Connection,
+    job_id: int,
+    now: datetime,
+    show: Show = to_rfc3339,
+    dead: Collection[str] = (),
+) -> list[Finding]:
+    """`dead` are boot ids of nodes that the caller knows to have died, although their leases are not over."""
     job = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.type == "once")).first()
     if job is None:
         raise JobNotFound(job_id=job_id)
     if job.status != Status.WAITING:
-        return [_about_status(job, show)]
-    findings = list(_obstacles(connection, job, now, show))
+        return list(_about_its_node(connection, job, dead)) or [_about_status(job, show)]
+    findings = list(_obstacles(connection, job, now, show, dead))
     if not findings:
         findings.append(Finding("next", translate("nothing holds it back: it starts with the next free slot")))
     return findings
+
+
+def _about_its_node(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[Finding]:
+    node = connection.execute(select(nodes.c.node_id, nodes.c.boot_id).where(nodes.c.id == job.claimed_by)).first()
+    if node is not None and node.boot_id in dead:
+        text = translate(
+            "its node {node} has died; the job is given back at the next start, or when the lease is over",
+            node=node.node_id,
+        )
+        yield Finding("node_died", text)
 
 
 def _about_status(job: Any, show: Show) -> Finding:
@@ -51,7 +68,9 @@ def _about_status(job: Any, show: Show) -> Finding:
     return Finding(job.status, sentences[Status(job.status)])
 
 
-def _obstacles(connection: Connection, job: Any, now: datetime, show: Show) -> Iterator[Finding]:
+def _obstacles(
+    connection: Connection, job: Any, now: datetime, show: Show, dead: Collection[str]
+) -> Iterator[Finding]:
     if not job.active:
         yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
     client = connection.execute(select(clients).where(clients.c.id == job.client_id)).one()
@@ -72,7 +91,7 @@ def _obstacles(connection: Connection, job: Any, now: datetime, show: Show) -> I
             yield Finding("future", translate("it is due at {at}", at=at))
     if job.ready == Ready.HELD:
         yield from _held(connection, job)
-    yield from _nodes(connection, job, now)
+    yield from _nodes(connection, job, now, dead)
     autostart = connection.execute(select(settings.c.value).where(settings.c.name == "autostart")).scalar()
     if autostart == "off" and job.ready != Ready.BY_HAND:
         text = translate(
@@ -80,7 +99,7 @@ def _obstacles(connection: Connection, job: Any, now: datetime, show: Show) -> I
         )
         yield Finding("autostart_off", text)
     yield from _limits(connection, job, client)
-    yield from _queue(connection, job)
+    yield from _queue(connection, job, dead)
 
 
 def _held(connection: Connection, job: Any) -> Iterator[Finding]:
@@ -93,10 +112,8 @@ def _held(connection: Connection, job: Any) -> Iterator[Finding]:
     yield Finding("held", translate("job {other} of the same cron entry has not ended yet", other=earlier))
 
 
-def _nodes(connection: Connection, job: Any, now: datetime) -> Iterator[Finding]:
-    rows = connection.execute(
-        select(nodes).where(nodes.c.ended_at.is_(None)).order_by(nodes.c.id.desc()).limit(100)
-    ).all()
+def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str]) -> Iterator[Finding]:
+    rows = connection.execute(select(nodes).where(*_living(dead)).order_by(nodes.c.id.desc()).limit(100)).all()
     alive = [row for row in rows if now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds)]
     if not alive:
         yield Finding("no_node", translate("no task server is running; `task_server start` starts one"))
@@ -136,7 +153,7 @@ def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
         yield Finding("client_limit", text)
 
 
-def _queue(connection: Connection, job: Any) -> Iterator[Finding]:
+def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[Finding]:
     if job.ready is None or job.ready == Ready.HELD:
         return
     ahead = connection.execute(
@@ -153,10 +170,14 @@ def _queue(connection: Connection, job: Any) -> Iterator[Finding]:
             "{count} job of its client stands before it", "{count} jobs of its client stand before it", ahead
         )
         yield Finding("queued", text)
-    slots = connection.execute(select(func.sum(nodes.c.slots)).where(nodes.c.ended_at.is_(None))).scalar() or 0
+    slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
     busy = _running(connection, jobs.c.claim.is_not(None))
     if busy and busy >= slots:
         yield Finding("no_slot", translate("all {slots} slots are busy", slots=slots))
+
+
+def _living(dead: Collection[str]) -> list[ColumnElement[bool]]:
+    return [nodes.c.ended_at.is_(None), nodes.c.boot_id.not_in(dead)]
 
 
 def _running(connection: Connection, which: Any) -> int:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from taskserver.cron import InvalidSchedule, InvalidTimeZone, Schedule, check_time_zone, parse
+from taskserver.cron import InvalidSchedule, InvalidTimeZone, Schedule, check_time_zone, count_between, parse
 from taskserver.database import Database
 from taskserver.database.schema import jobs, missed_runs, tasks
 from taskserver.jobs import LIVE, Misfire, Overlap, Ready, Status
@@ -22,8 +22,8 @@ log = logging.getLogger("taskserver.cron")
 
 BATCH = 500
 MOST_MISSED = 10_000
-"""How many due times one turn looks at. Of an entry that missed more, this many are counted as missed; what
-`misfire` makes up for, and other entries, follow with the next turn."""
+"""How many due times one turn looks at. Of an entry that missed more, the others are only counted; what `misfire`
+makes up for, and other entries, follow with the next turn."""
 
 ON_TIME = timedelta(seconds=90)
 """An occurrence found later than this after its due time was missed: the policy `misfire` decides."""
@@ -122,7 +122,9 @@ class Occurrences:
         before = entry.next_run_at - timedelta(microseconds=1)
         most = BATCH if entry.misfire == Misfire.ALL else MOST_MISSED
         due = schedule.between(before, now, zone, most)
+        uncounted = 0
         if len(due) == MOST_MISSED:
+            uncounted = count_between(schedule, due[-1], now, zone)
             due = due[:-2] + _newest(schedule, now, zone)
         # A schedule that was changed by plain SQL need not contain the instant that was noted.
         later = schedule.next_after(max(due[-1], entry.next_run_at) if due else now, zone)
@@ -132,10 +134,10 @@ class Occurrences:
             values["last_run_at"] = now
         if not self._move(connection, entry, values):
             return len(due)  # another node was here
-        self._queue(connection, entry, decided.queue, held=live)
-        for reason, times in (("misfire", decided.missed), ("overlap", decided.skipped)):
+        self._queue(connection, entry, decided.queue, now, held=live)
+        for reason, times, more in (("misfire", decided.missed, uncounted), ("overlap", decided.skipped, 0)):
             if times:
-                self._record_missed(connection, entry, reason, times, now)
+                self._record_missed(connection, entry, reason, times, now, more=more)
         return len(due)
 
     @staticmethod
@@ -145,7 +147,8 @@ class Occurrences:
         )
         return connection.execute(update(jobs).where(jobs.c.id == entry.id, same).values(values)).rowcount == 1
 
-    def _queue(self, connection: Connection, entry: Any, times: list[datetime], *, held: bool) -> None:
+    @staticmethod
+    def _queue(connection: Connection, entry: Any, times: list[datetime], now: datetime, *, held: bool) -> None:
         """One job for each of the times; one that has been queued before is not queued again."""
         same_times = select(jobs.c.due_at).where(jobs.c.cron_entry_id == entry.id, jobs.c.due_at.in_(times))
         before = set(connection.execute(same_times).scalars()) if times else set()
@@ -153,45 +156,20 @@ class Occurrences:
         for due_at in times:
             if due_at not in before:
                 ready = Ready.HELD if held or rows else Ready.QUEUED
-                rows.append(self._job(connection, entry, due_at=due_at, ready=ready))
+                rows.append(_job(connection, entry, now, due_at=due_at, ready=ready))
         if rows:
             connection.execute(insert(jobs), rows)
 
-    def insert_by_hand(self, connection: Connection, entry: Any) -> int:
-        """Inserts one job of the entry that belongs to no due time and comes before all others."""
-        values = self._job(connection, entry, due_at=None, ready=Ready.BY_HAND)
-        job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
-        return job_id
-
-    def _job(self, connection: Connection, entry: Any, *, due_at: datetime | None, ready: int) -> dict[str, Any]:
-        return {
-            "client_id": entry.client_id,
-            "type": "once",
-            "cron_entry_id": entry.id,
-            "due_at": due_at,
-            "task": entry.task,
-            "title": entry.title,
-            "description": entry.description,
-            "data": entry.data,
-            "node_id": entry.node_id,
-            "priority": entry.priority,
-            "max_attempts": entry.max_attempts,
-            "status": Status.WAITING,
-            "ready": ready,
-            "lane": lane_for(connection, entry.task, entry.node_id),
-            "created_at": self._database.now(),
-            "created_by": f"cron entry {entry.name}",
-        }
-
     @staticmethod
     def _record_missed(
-        connection: Connection, entry: Any, reason: str, times: list[datetime], now: datetime
+        connection: Connection, entry: Any, reason: str, times: list[datetime], now: datetime, *, more: int
     ) -> None:
+        """`more` are those between the first and the last of `times` that are not among them."""
         log.warning(
             "cron entry %s (%s): %d due times missed (%s), first %s",
             entry.id,
             entry.name,
-            len(times),
+            len(times) + more,
             reason,
             times[0],
         )
@@ -201,10 +179,40 @@ class Occurrences:
                 reason=reason,
                 first_due_at=times[0],
                 last_due_at=times[-1],
-                count=len(times),
+                count=len(times) + more,
                 at=now,
             )
         )
+
+
+def insert_by_hand(connection: Connection, entry: Any, now: datetime) -> int:
+    """Inserts one job of the entry that belongs to no due time and comes before all others."""
+    values = _job(connection, entry, now, due_at=None, ready=Ready.BY_HAND)
+    job_id: int = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
+    return job_id
+
+
+def _job(
+    connection: Connection, entry: Any, now: datetime, *, due_at: datetime | None, ready: int
+) -> dict[str, Any]:
+    return {
+        "client_id": entry.client_id,
+        "type": "once",
+        "cron_entry_id": entry.id,
+        "due_at": due_at,
+        "task": entry.task,
+        "title": entry.title,
+        "description": entry.description,
+        "data": entry.data,
+        "node_id": entry.node_id,
+        "priority": entry.priority,
+        "max_attempts": entry.max_attempts,
+        "status": Status.WAITING,
+        "ready": ready,
+        "lane": lane_for(connection, entry.task, entry.node_id),
+        "created_at": now,
+        "created_by": f"cron entry {entry.name}",
+    }
 
 
 def release_next(connection: Connection, entry_id: int) -> int:

@@ -12,6 +12,7 @@ from taskserver.clock import to_rfc3339
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, run_output, runs, tasks
 from taskserver.jobs import ENDED, Ready, Status
+from taskserver.store.clients import client_id
 from taskserver.store.errors import JobNotFound
 from taskserver.store.explain import Finding, explain
 from taskserver.store.rows import as_dict, shown_title
@@ -59,12 +60,13 @@ class Reading:
         after_id: int | None = None,
     ) -> list[dict[str, Any]]:
         """Jobs as dicts: running ones first, then waiting ones as they will start, then those of the future, then
-        the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone)."""
+        the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone).
+
+        Raises ClientNotFound.
+        """
         wanted: list[ColumnElement[bool]] = [jobs.c.type == "once"]
         if status is not None:
             wanted.append(jobs.c.status.in_([status] if isinstance(status, str) else list(status)))
-        if client is not None:
-            wanted.append(clients.c.name == client)
         if task is not None:
             wanted.append(jobs.c.task == task)
         if entry is not None:
@@ -75,6 +77,8 @@ class Reading:
             wanted.append(or_(*(func.lower(column).like(pattern, escape="\\") for column in columns)))
         key = _start_order()
         with self._database.read() as connection:
+            if client is not None:
+                wanted.append(jobs.c.client_id == client_id(connection, client))
             if after_id is not None:
                 last = connection.execute(select(*key).where(jobs.c.id == after_id)).first()
                 if last is None:
@@ -102,10 +106,15 @@ class Reading:
                 query = query.where(tuple_(run_output.c.run_id, run_output.c.seq) > tuple_(*after))
             return [as_dict(row) for row in connection.execute(query)]
 
-    def explain(self, job_id: int, show: Callable[[datetime], str] = to_rfc3339) -> list[Finding]:
-        """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times."""
+    def explain(
+        self, job_id: int, show: Callable[[datetime], str] = to_rfc3339, *, dead: Collection[str] = ()
+    ) -> list[Finding]:
+        """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times.
+
+        `dead` are boot ids of nodes known to have died, whose leases may not be over yet.
+        """
         with self._database.read() as connection:
-            return explain(connection, job_id, self._database.now(), show)
+            return explain(connection, job_id, self._database.now(), show, dead)
 
     @staticmethod
     def _select() -> Select[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +10,7 @@ from sqlalchemy import Row
 from taskserver.database.types import dump_json
 from taskserver.jobs import Claim
 from taskserver.store.errors import NotJson
-
-_FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+from taskserver.templates import Template
 
 
 def as_dict(row: Row[Any]) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def shown_title(row: dict[str, Any], task_title: str | None) -> str:
     if not task_title:
         return str(row["task"])
     data = row["data"] if isinstance(row["data"], dict) else {}
-    return _FIELD.sub(lambda match: str(data.get(match[1], match[0])), task_title)
+    return Template.parse(task_title).fill(data)
 
 
 def claim_of(row: Any) -> Claim:

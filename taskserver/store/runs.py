@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from taskserver.database import Database
 from taskserver.database.schema import clients, runs
+from taskserver.store.clients import client_id
 from taskserver.store.errors import RunNotFound
 from taskserver.store.rows import as_dict
 
@@ -41,14 +42,16 @@ class Runs:
         limit: int = 100,
         before_id: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Runs, the newest first. `text`, `result` and `error` are looked for anywhere, in any case."""
+        """Runs, the newest first. `text`, `result` and `error` are looked for anywhere, in any case.
+
+        Raises ClientNotFound.
+        """
         wanted: list[ColumnElement[bool]] = []
         for column, value in (
             (runs.c.job_id, job_id),
             (runs.c.cron_entry_id, cron_entry_id),
             (runs.c.task, task),
             (runs.c.status, status),
-            (clients.c.name, client),
             (runs.c.node_id, node),
         ):
             if value is not None:
@@ -66,8 +69,10 @@ class Runs:
             wanted.append(runs.c.finished_at < until)
         if before_id is not None:
             wanted.append(runs.c.id < before_id)
-        query = self._select().where(*wanted).order_by(runs.c.id.desc()).limit(limit)
         with self._database.read() as connection:
+            if client is not None:
+                wanted.append(runs.c.client_id == client_id(connection, client))
+            query = self._select().where(*wanted).order_by(runs.c.id.desc()).limit(limit)
             return [as_dict(row) for row in connection.execute(query)]
 
     @staticmethod

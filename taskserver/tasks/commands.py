@@ -13,7 +13,7 @@ from taskserver.jobs import OnCrash
 from taskserver.tasks import sentences
 from taskserver.tasks.definition import Task
 from taskserver.tasks.errors import ArgumentFault, InvalidArguments, InvalidTask
-from taskserver.tasks.templates import placeholders, render
+from taskserver.templates import Template
 from taskserver.texts import mark
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def command_task(name: str, settings: CommandSettings) -> Task:
     """The task that `[tasks.NAME]` describes. Raises InvalidTask."""
     if not settings.command or not settings.command[0]:
         raise InvalidTask(name, mark("command names no program"))
-    if placeholders(settings.command[0]):
+    if Template.parse(settings.command[0]).names:
         reason = mark("the program {program!r} can't be a placeholder: a job's data must not choose what is run")
         raise InvalidTask(name, reason, program=settings.command[0])
     task = Task(
@@ -52,8 +52,8 @@ def command_line(settings: CommandSettings, values: Mapping[str, str]) -> tuple[
 
     Each argument of the template gives exactly one argument of the command.
     """
-    argv = [render(argument, values) for argument in settings.command]
-    return argv, {name: render(value, values) for name, value in settings.env.items()}
+    argv = [Template.parse(argument).fill(values) for argument in settings.command]
+    return argv, {name: Template.parse(value).fill(values) for name, value in settings.env.items()}
 
 
 class CommandArguments:
@@ -63,7 +63,7 @@ class CommandArguments:
         self._name = name
         self._settings = settings
         templates = [*settings.command, *settings.env.values(), title]
-        self._names = list(dict.fromkeys(name for template in templates for name in placeholders(template)))
+        self._names = list(dict.fromkeys(name for text in templates for name in Template.parse(text).names))
 
     def validate(self, data: Any) -> dict[str, Any]:
         given = self._read(data)
@@ -113,9 +113,9 @@ class CommandArguments:
         for argument in self._settings.command[1:]:
             if argument == "--":
                 break
-            first = next(iter(placeholders(argument)), None)
-            if first is not None and argument.startswith("{" + first + "}"):
-                names.add(first)
+            leading = Template.parse(argument).leading
+            if leading is not None:
+                names.add(leading)
         return names
 
     def _dashes(self, values: Mapping[str, str]) -> Iterable[ArgumentFault]:
@@ -124,9 +124,10 @@ class CommandArguments:
         for argument in self._settings.command[1:]:
             if argument == "--":
                 return
-            if argument.startswith("-") or not render(argument, values).startswith("-"):
+            template = Template.parse(argument)
+            if argument.startswith("-") or not template.fill(values).startswith("-"):
                 continue
-            name = placeholders(argument)[0]
+            name = template.names[0]
             if name in named:
                 continue
             named.add(name)

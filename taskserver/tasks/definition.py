@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from taskserver.jobs import OnCrash
 from taskserver.tasks.errors import InvalidTask
-from taskserver.tasks.templates import render
+from taskserver.templates import Template
 from taskserver.texts import mark
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Task:
     def render_title(self, data: Any) -> str:
         """The title of one job: one line, at most TITLE_LIMIT characters. Empty when the task has no title."""
         known = {**self._arguments.defaults(), **data} if isinstance(data, dict) else self._arguments.defaults()
-        title = _CONTROL.sub(" ", render(self.title, known))
+        title = _CONTROL.sub(" ", Template.parse(self.title).fill(known))
         return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
 
     @property

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from waiting import eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "task_server.py"
 TASK_MODULES = Path(__file__).with_name("task_modules")
@@ -20,18 +22,6 @@ PATIENCE_SECONDS = 60
 """How long one call of the control program may take before the test fails instead of hanging."""
 
 LIVE = ("waiting", "running", "stopping")
-
-
-def eventually(condition: Callable[[], Any], *, within: float = 15.0, what: str = "") -> Any:
-    """The first true value of `condition`, looked for again and again for a bounded time."""
-    deadline = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s{': ' + what if what else ''}; last seen {value!r}")
-        time.sleep(0.02)
 
 
 class Rows:
@@ -158,7 +148,7 @@ class TaskServer:
             found = [self.job(job)["status"] for job in jobs]
             return [] if set(found) & set(LIVE) else found
 
-        return list(eventually(ended, within=within, what=f"jobs {jobs} have ended"))
+        return list(eventually(ended, seconds=within, what=f"jobs {jobs} have ended"))
 
     # --- what other programs see
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from scratch_server import eventually, is_alive
+from scratch_server import is_alive
+from waiting import eventually
 
 COUNTING_COMMAND = """
 echo $$ >> "$1"
@@ -25,7 +26,7 @@ def test_running_jobs_are_queued_again_and_no_command_has_a_second_copy(any_serv
 
     server.kill()
     (first,) = pids_in(marks)
-    assert eventually(lambda: not is_alive(first), within=5), "a command dies with its daemon"
+    assert eventually(lambda: not is_alive(first), seconds=5), "a command dies with its daemon"
     server.start()
 
     eventually(lambda: all(server.is_running(job) for job in jobs) and len(pids_in(marks)) == 2)
@@ -35,6 +36,23 @@ def test_running_jobs_are_queued_again_and_no_command_has_a_second_copy(any_serv
         row = server.job(job)
         assert (row["attempt"], row["crashes"]) == (0, 1)
     assert len(server.runs(waiting)) == 1
+
+
+def test_explain_knows_at_once_that_the_node_of_this_installation_was_killed(server):
+    server.start()
+    running = server.insert("patient")
+    eventually(lambda: server.is_running(running))
+
+    server.kill()
+    waiting = server.insert("quick")
+
+    def codes(job):
+        return [finding["code"] for finding in server.json("job", "explain", str(job))]
+
+    assert codes(running) == ["node_died"]
+    assert "no_node" in codes(waiting)
+    server.start()
+    eventually(lambda: codes(running) == ["running"])
 
 
 def test_a_job_that_kills_its_node_cannot_do_it_for_ever(server):
@@ -74,7 +92,7 @@ def test_twelve_jobs_survive_a_kill_and_their_effects_come_once(any_server):
     server.kill()
     server.start()
     began = time.monotonic()
-    eventually(lambda: server.statuses() == ["finished"] * 12, within=20)
+    eventually(lambda: server.statuses() == ["finished"] * 12, seconds=20)
     worked += time.monotonic() - began
 
     assert worked < 10, "twelve jobs of two seconds in four slots, and one round of them twice"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from scratch_server import eventually
+from waiting import eventually
 
 from taskserver.store import Capacity, NodeIdentity, Store, Work
 

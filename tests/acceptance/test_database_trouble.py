@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from scratch_server import eventually
+from waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_restart_of_postgresql_in_the_middle_of_a_run_loses_nothing(own_postgr
     for _ in restart(own_postgres, mode):
         eventually(lambda: server.status()["database"] != "ok", what="status tells that the database is gone")
         server.control("status", code=0)
-    eventually(lambda: server.statuses() == ["finished"] * 6 or "failed" in server.statuses(), within=30)
+    eventually(lambda: server.statuses() == ["finished"] * 6 or "failed" in server.statuses(), seconds=30)
 
     assert server.pid == pid
     assert server.statuses() == ["finished"] * 6
@@ -151,7 +151,7 @@ def test_a_full_disk_delays_outcomes_and_loses_none(new_server, small_disk):
     assert "finished" not in server.statuses()[:4]
     filler.unlink()
 
-    eventually(lambda: server.statuses() == ["finished"] * 34, within=20)
+    eventually(lambda: server.statuses() == ["finished"] * 34, seconds=20)
     assert server.pid == pid
     assert all([run["status"] for run in server.runs(job)] == ["finished"] for job in jobs)
     assert (server.log.count("trying again"), server.log.count("answers again")) == (1, 1)
@@ -180,11 +180,11 @@ def test_a_database_locked_by_another_program_delays_jobs_and_loses_none(server)
     other.execute("BEGIN IMMEDIATE")
     other.execute("INSERT INTO jobs (task) VALUES ('quick')")
     eventually(lambda: server.status()["busy"] == 0)
-    eventually(lambda: server.status()["database"] == "locked", within=10)
+    eventually(lambda: server.status()["database"] == "locked", seconds=10)
     other.execute("COMMIT")
     other.close()
 
-    eventually(lambda: server.statuses() == ["finished"] * 25, within=5)
+    eventually(lambda: server.statuses() == ["finished"] * 25, seconds=5)
     assert all([run["status"] for run in server.runs(job)] == ["finished"] for job in running + waiting)
     assert server.log.count("has been locked") == 1
     assert "Traceback" not in server.log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from scratch_server import eventually
+from waiting import eventually
 
 FLOOD = 'i=0; while [ $i -lt 30000 ]; do echo "line $i of very many, and more words"; i=$((i+1)); done; echo last'
 

@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from scratch_server import ROOT, SCRIPT, eventually
+from scratch_server import ROOT, SCRIPT
+from waiting import eventually
 
 from taskserver.store import Store
 

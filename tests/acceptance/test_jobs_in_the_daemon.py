@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from scratch_server import eventually, is_alive
+from scratch_server import is_alive
+from waiting import eventually
 
 
 @pytest.fixture
@@ -77,12 +78,14 @@ def test_stop_and_start_by_hand_goes_on_where_it_was(running):
 
 
 def test_the_log_of_a_job_can_be_followed_while_it_runs(running):
-    job = running.add("talks", "lines=5")
+    go_on = running.folder / "go on"
+    job = running.add("talks", f"go_on={go_on}")
     following = running.spawn("job", "log", "-f", str(job))
 
     first = following.stdout.readline()
     assert first.strip() == "line 1"
     assert running.job(job)["status"] == "running", "the line came before the end"
+    go_on.touch()
     rest = following.stdout.read()
 
     assert rest.split("\n")[:4] == [f"line {number}" for number in range(2, 6)]

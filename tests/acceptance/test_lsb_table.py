@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from scratch_server import ROOT, SCRIPT, eventually, is_alive
+from scratch_server import ROOT, SCRIPT, is_alive
+from waiting import eventually
 
 PATHS = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 import pytest
-from scratch_server import eventually
+from waiting import eventually
 
 from taskserver import connect
 
@@ -23,12 +23,12 @@ def test_postgresql_tells_of_an_insert_at_once(new_server, postgres_url):
     server = new_server(postgres_url, poll_interval=60)
     server.start()
     server.insert("quick")
-    eventually(lambda: server.statuses() == ["finished"], within=3)
+    eventually(lambda: server.statuses() == ["finished"], seconds=3)
 
     for _ in range(3):
         began = time.monotonic()
         job = server.insert("quick", word="told")
-        eventually(lambda job=job: server.job(job)["status"] == "finished", within=2)
+        eventually(lambda job=job: server.job(job)["status"] == "finished", seconds=2)
         assert time.monotonic() - began < 2
     assert server.job(job)["result"] == "told"
 
@@ -39,7 +39,7 @@ def test_sqlite_is_looked_at_every_poll_interval(server):
 
     server.rows.execute("INSERT INTO jobs (task, data) VALUES ('quick', '{\"word\": \"seen\"}')")
 
-    eventually(lambda: server.statuses() == ["finished"], within=3)
+    eventually(lambda: server.statuses() == ["finished"], seconds=3)
     assert server.job(1)["result"] == "seen"
 
 
@@ -55,14 +55,14 @@ def test_jobs_of_a_running_transaction_begin_when_it_commits(server):
     other.execute("COMMIT")
     other.close()
 
-    eventually(lambda: server.statuses() == ["finished"] * 3, within=5)
+    eventually(lambda: server.statuses() == ["finished"] * 3, seconds=5)
 
 
 def test_an_application_wakes_the_daemon_itself(silent_server):
     with connect(silent_server.rows.url) as application:
         began = time.monotonic()
         job = application.enqueue("quick", {"word": "at once"})
-        eventually(lambda: silent_server.job(job.id)["status"] == "finished", within=5)
+        eventually(lambda: silent_server.job(job.id)["status"] == "finished", seconds=5)
 
     assert time.monotonic() - began < 2
 
@@ -84,7 +84,7 @@ def test_an_insert_may_use_every_column_that_the_contract_names(silent_server):
     rows.execute("INSERT INTO jobs (task, node_id, priority, title) VALUES ('quick', 'here', 5, 'mine')")
     silent_server.control("wake")
 
-    eventually(lambda: silent_server.statuses()[4:] == ["failed", "finished"], within=5)
+    eventually(lambda: silent_server.statuses()[4:] == ["failed", "finished"], seconds=5)
 
     assert silent_server.statuses()[:4] == ["waiting"] * 4
     (wrong,) = silent_server.runs(5)
@@ -100,7 +100,7 @@ def test_a_cron_entry_may_be_inserted_as_well(silent_server):
     )
     silent_server.control("wake")
 
-    eventually(lambda: silent_server.statuses() == ["finished"], within=5)
+    eventually(lambda: silent_server.statuses() == ["finished"], seconds=5)
 
     job = silent_server.rows.query("SELECT * FROM jobs WHERE type = 'once'")[0]
     assert job["due_at"] is not None

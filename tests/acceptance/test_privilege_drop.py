@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from scratch_server import ROOT, SCRIPT, TASK_MODULES, TaskServer, eventually
+from scratch_server import ROOT, SCRIPT, TASK_MODULES, TaskServer
+from waiting import eventually
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 

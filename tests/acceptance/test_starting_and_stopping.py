@@ -10,7 +10,8 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from scratch_server import ROOT, SCRIPT, eventually, is_alive
+from scratch_server import ROOT, SCRIPT, is_alive
+from waiting import eventually
 
 
 def takes_work(server):
@@ -183,7 +184,7 @@ def test_wake_finds_a_plain_insert_long_before_the_poll_interval(server):
     for wake in (lambda: server.control("wake"), lambda: server.kill(signal.SIGALRM)):
         job = server.insert("quick")
         wake()
-        eventually(lambda job=job: server.job(job)["status"] == "finished", within=3)
+        eventually(lambda job=job: server.job(job)["status"] == "finished", seconds=3)
 
 
 def test_stop_works_without_a_readable_configuration(server):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from scratch_server import eventually, is_alive
+from scratch_server import is_alive
+from waiting import eventually
 
 
 def test_a_stop_waits_for_jobs_that_end_in_time_and_begins_no_more(any_server):
@@ -43,6 +44,20 @@ def test_after_the_drain_time_jobs_are_asked_to_stop_and_go_on_later(server):
     assert server.wait(job) == ["finished"]
     assert "going on at" in server.control("job", "log", str(job)).stdout
     assert server.runs(job)[-1]["status"] == "finished"
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+def test_a_longer_timeout_lets_jobs_end_that_the_drain_time_would_have_cut_off(server, verb):
+    server.configure(drain_timeout=0.1)
+    pid = server.start()
+    job = server.insert("patient", seconds=1.5)
+    eventually(lambda: server.is_running(job))
+
+    ended = server.control(verb, "--timeout", "60")
+
+    assert ended.returncode == 0
+    assert not is_alive(pid)
+    assert (server.job(job)["status"], len(server.runs(job))) == ("finished", 1)
 
 
 @pytest.mark.parametrize("options", [("--timeout", "0.5"), ("--now",)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from scratch_server import eventually
+from waiting import eventually
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_frozen_node_cannot_record_what_another_has_taken_over(nodes):
     eventually(lambda: two.is_running(job))
     two.kill(signal.SIGSTOP)
     one.start()
-    eventually(lambda: one.job(job)["status"] == "finished", within=20)
+    eventually(lambda: one.job(job)["status"] == "finished", seconds=20)
 
     two.kill(signal.SIGCONT)
     eventually(lambda: "lost" in two.log)

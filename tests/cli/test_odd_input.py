@@ -34,6 +34,16 @@ def test_edit_computes_the_next_run_in_the_configured_zone(entry_without_a_zone)
     assert " 03:30:00 CE" in edited.out
     entry = entry_without_a_zone.ok("schedule", "show", "nightly", "--json").json
     assert entry["next_run_at"][11:16] in ("01:30", "02:30")
+    assert entry["time_zone"] is None
+
+
+def test_enable_computes_the_next_run_in_the_configured_zone(entry_without_a_zone):
+    entry_without_a_zone.ok("schedule", "disable", "nightly")
+
+    enabled = entry_without_a_zone.ok("schedule", "enable", "nightly", "--json").json
+
+    assert enabled["next_run_at"][11:16] in ("00:30", "01:30")
+    assert enabled["time_zone"] is None
 
 
 @pytest.mark.parametrize("command", ["show", "stop", "delete", "explain", "log"])
@@ -88,8 +98,57 @@ def test_a_cron_entry_keeps_a_name(task_server):
 
 
 @pytest.mark.parametrize("client", ["nope", "n\udcff"])
-def test_a_client_that_is_unknown_is_not_found_when_listing(task_server, client):
-    result = task_server("job", "list", "--client", client)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("job", "list"),
+        ("schedule", "list"),
+        ("history", "list"),
+        ("job", "delete-finished"),
+        ("job", "delete-all", "--yes"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_client_that_is_unknown_is_not_found_when_listing(task_server, command, form, client):
+    result = task_server(*command, "--client", client, *form)
 
-    assert result.code == 153
+    assert (result.code, result.out) == (153, "")
     assert "there is no client n" in result.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("job", "add", "sample", "note=M\udcfcller"),
+        ("job", "add", "sample", "m\udcfc=1"),
+        ("job", "add", "sample", "--data", '{"note": "M\udcfcller"}'),
+        ("job", "add", "sample", "--unique-key", "M\udcfcller"),
+        ("job", "add", "sample", "--client", "M\udcfcller"),
+        ("job", "add", "sample", "--node", "M\udcfcller"),
+        ("job", "add", "m\udcfc"),
+        ("job", "list", "--text", "M\udcfcller"),
+        ("job", "list", "--entry", "M\udcfcller"),
+        ("history", "list", "--error", "M\udcfcller"),
+        ("history", "list", "--node", "M\udcfcller"),
+        ("schedule", "add", "nightly", "sample", "note=M\udcfcller", "--cron", "@daily"),
+        ("schedule", "add", "nightly", "sample", "--cron", "M\udcfcller"),
+        ("schedule", "add", "nightly", "sample", "--cron", "@daily", "--time-zone", "M\udcfcller"),
+        ("schedule", "show", "M\udcfcller"),
+        ("schedule", "preview", "M\udcfcller"),
+        ("client", "add", "M\udcfcller"),
+        ("client", "add", "acme", "--login", "M\udcfcller"),
+        ("client", "show", "M\udcfcller"),
+        ("task", "show", "M\udcfcller"),
+    ],
+    ids=lambda command: ascii(" ".join(command)),
+)
+def test_bytes_that_are_no_utf_8_are_told_and_nothing_is_done(task_server, command):
+    result = task_server(*command)
+
+    assert result.code == 2
+    assert "\\xfc" in result.err
+    assert "is no UTF-8" in result.err
+    assert "unexpected" not in result.err
+    assert task_server.ok("job", "list", "--json").json == []
+    assert task_server.ok("schedule", "list", "--json").json == []

@@ -103,9 +103,9 @@ class FakeService:
     def wait(self, timeout: float) -> bool:
         return self._ended.wait(timeout)
 
-    def run_job(self, job_id: int) -> int:
+    def run_job(self, job_id: int) -> tuple[int, int]:
         self._event(f"run_job {job_id}")
-        return 150
+        return job_id, 150
 
     def _drain(self) -> None:
         self._until_released()

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +16,6 @@ from taskserver.daemon.pidfile import State
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_DAEMON = Path(__file__).with_name("fake_daemon.py")
 SCRIPT = ROOT / "scripts" / "task_server.py"
-
-
-def eventually(condition: Callable[[], Any], *, within: float = 10.0) -> Any:
-    """The first true value of `condition`, looked for again and again for a bounded time."""
-    deadline = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s")
-        time.sleep(0.01)
 
 
 class Daemon:

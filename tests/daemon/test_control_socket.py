@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from real_daemon import eventually
+from waiting import eventually
 
 from taskserver.daemon import control
 from taskserver.daemon.control import BURST, Allowance, ControlSocket, SocketRefused

@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from real_daemon import eventually
+from waiting import eventually
 
 from taskserver.daemon.pidfile import State
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from real_daemon import ROOT, SCRIPT, eventually
+from real_daemon import ROOT, SCRIPT
+from waiting import eventually
 
 from taskserver.daemon.pidfile import State
 
@@ -250,3 +251,14 @@ def test_on_a_terminal_progress_is_one_line_that_changes(daemon):
     assert done.returncode == 0
     assert "\r\x1b[K1 job still runs" in told
     assert "its time is up" in told
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "604801"])
+def test_a_senseless_time_to_stop_is_refused_before_anything_is_signalled(daemon, seconds):
+    daemon.start()
+
+    refused = daemon.control("stop", "--timeout", seconds)
+
+    assert refused.returncode == 2
+    assert "is not from 0 to 604800 seconds" in refused.stderr
+    assert daemon.events() == ["start"]

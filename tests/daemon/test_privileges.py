@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from real_daemon import FAKE_DAEMON, Daemon, eventually
+from real_daemon import FAKE_DAEMON, Daemon
+from waiting import eventually
 
 from taskserver.daemon import pidfile, stopping
 from taskserver.daemon.pidfile import State
@@ -88,6 +89,19 @@ def test_root_stops_it_and_leaves_nothing_behind(of_nobody):
 
     stopping.stop(of_nobody.users_dir, Progress(say=lambda text: None, tick=lambda text: None))
 
+    assert of_nobody.state is State.STOPPED
+
+
+def test_root_lengthens_the_draining_of_a_daemon_of_another_user(of_nobody):
+    of_nobody.configure(run_as="nobody", mode="busy", drain_timeout=0.2)
+    call(of_nobody).communicate(timeout=30)
+
+    def release(_: str) -> None:
+        of_nobody.release()
+
+    stopping.stop(of_nobody.users_dir, Progress(say=release, tick=release, every=0.5), timeout=90)
+
+    assert of_nobody.events() == ["start", "drain 90"]
     assert of_nobody.state is State.STOPPED
 
 

@@ -68,3 +68,19 @@ def test_with_json_the_job_is_printed_as_show_does(control):
     assert (by_the_daemon.returncode, here.returncode) == (0, 150)
     assert json.loads(by_the_daemon.stdout) == json.loads(control("job", "show", first, "--json").stdout)
     assert json.loads(here.stdout) == json.loads(control("job", "show", second, "--json").stdout)
+
+
+def test_with_json_a_cron_entry_shows_the_job_of_it_that_has_run(control):
+    assert control("start").returncode == 0
+    added = control("schedule", "add", "yearly", "works", "--cron", "0 0 1 1 *", "--json")
+    entry = json.loads(added.stdout)["id"]
+    by_the_daemon = control(f"--run-job={entry}", "start", "--json")
+    control("stop")
+
+    here = control(f"--run-job={entry}", "start", "--json")
+
+    for ran in (by_the_daemon, here):
+        job = json.loads(ran.stdout)
+        assert ran.returncode == 0
+        assert (job["cron_entry_id"], job["cron_entry"], job["status"]) == (entry, "yearly", "finished")
+        assert job["id"] != entry

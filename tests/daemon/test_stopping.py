@@ -7,9 +7,9 @@ import signal
 import subprocess
 
 import pytest
-from real_daemon import eventually
+from waiting import eventually
 
-from taskserver.daemon import pidfile, process, proof, stopping
+from taskserver.daemon import pidfile, process, proof, stop_request, stopping
 from taskserver.daemon.pidfile import PidFile, Record, State
 from taskserver.daemon.proof import NotRunning, ProvenDaemon, Unproven
 from taskserver.daemon.stopping import Progress
@@ -63,6 +63,56 @@ def test_a_timeout_bounds_the_draining(daemon, told):
 
     assert "abandon" in daemon.events()
     assert daemon.state is State.STOPPED
+
+
+def test_a_timeout_may_be_longer_than_the_daemons_own_drain_time(daemon, told):
+    daemon.configure(mode="busy", drain_timeout=0.2)
+    daemon.start()
+
+    def release_when_told(text: str) -> None:
+        told.append(text)
+        daemon.release()
+
+    stopping.stop(daemon.users_dir, Progress(say=told.append, tick=release_when_told, every=0.5), timeout=90)
+
+    assert daemon.events() == ["start", "drain 90"]
+    assert told[0].startswith("1 job still runs; 89")
+    assert not stop_request.lies(daemon.users_dir)
+
+
+def test_a_longer_timeout_counts_also_when_the_draining_has_begun(daemon, told):
+    daemon.configure(mode="busy", drain_timeout=30)
+    daemon.start()
+    os.kill(daemon.pid, signal.SIGTERM)
+    eventually(lambda: "drain 30" in daemon.events())
+
+    def release_when_told(_: str) -> None:
+        daemon.release()
+
+    stopping.stop(daemon.users_dir, Progress(say=told.append, tick=release_when_told, every=0.1), timeout=90)
+
+    assert daemon.events() == ["start", "drain 30", "drain 90"]
+
+
+def test_a_request_left_by_somebody_else_does_not_lengthen_the_draining(daemon, told):
+    daemon.configure(mode="busy", drain_timeout=0.2)
+    daemon.start()
+    (daemon.users_dir / stop_request.NAME).write_text("1 1 1 90\n")
+
+    stopping.stop(daemon.users_dir, told.progress(), grace=0.3)
+
+    assert daemon.events()[1:] == ["drain 0.2", "abandon"]
+    assert "taskserver.stop is ignored" in daemon.log()
+
+
+def test_the_disk_is_not_needed_for_a_shorter_time(daemon, told):
+    daemon.configure(mode="busy")
+    daemon.start()
+    (daemon.users_dir / stop_request.NAME).mkdir()
+
+    stopping.stop(daemon.users_dir, told.progress(), timeout=0.2)
+
+    assert "abandon" in daemon.events()
 
 
 def test_now_does_not_drain(daemon, told):

@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from real_daemon import eventually
+from waiting import eventually
 
 from taskserver.daemon.pidfile import State
 

@@ -9,10 +9,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from waiting import eventually
 
 from taskserver.daemon import pidfile
 
@@ -97,15 +97,3 @@ def query(file: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         return connection.execute(statement, values).fetchall()
     finally:
         connection.close()
-
-
-def eventually(condition: Callable[[], Any], *, within: float = 20.0) -> Any:
-    """The first true value of `condition`, looked for again and again for a bounded time."""
-    deadline = time.monotonic() + within
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {within} s")
-        time.sleep(0.002)

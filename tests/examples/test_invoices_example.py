@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from client_books import Books, bookings, make_sample_data
-from example_installation import Installation, eventually
+from example_installation import Installation
+from waiting import eventually
 
 from taskserver.store import Store
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from client_books import Books, bookings, make_sample_data
-from example_installation import Installation, eventually
+from example_installation import Installation
+from waiting import eventually
 
 import taskserver
 

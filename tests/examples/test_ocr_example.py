@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from example_installation import Installation, eventually
+from example_installation import Installation
 from PIL import Image, ImageDraw, ImageFont
+from waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is missing; on Debian: apt install tesseract-ocr"
@@ -77,7 +78,7 @@ def test_a_run_tells_its_page_and_goes_on_where_it_was_stopped(ocr, scans):
     before = {text: text.stat().st_mtime_ns for text in texts(scans)}
     names = {file.name for file in scans.iterdir()}
     ocr("job", "start", str(job_id))
-    eventually(lambda: look(ocr, job_id, seen) == "finished", within=40)
+    eventually(lambda: look(ocr, job_id, seen) == "finished", seconds=40)
 
     assert 2 <= len(before) < 24
     assert not [name for name in names if name.endswith(".part")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -42,15 +41,6 @@ def a_claim(task: str = "work", data: Any = None, **more: Any) -> Claim:
         "checkpoint": None,
     }
     return Claim(**(values | more))
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    """The first true value of `condition`; the test fails when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-    return value
 
 
 def is_alive(pid: int) -> bool:

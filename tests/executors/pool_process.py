@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 
-from pool_bench import FAMILY, Bench, eventually
+from pool_bench import FAMILY, Bench
+from waiting import eventually
 
 
 def main(mark: str) -> None:

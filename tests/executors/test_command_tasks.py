@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from pool_bench import FAMILY, FAMILY_SIZE, eventually, is_alive, marked, sleepers
+from pool_bench import FAMILY, FAMILY_SIZE, is_alive, marked, sleepers
+from waiting import eventually
 
 from taskserver.executors.launcher import environment_of
 from taskserver.executors.lines import Lines, split_progress
@@ -41,7 +42,7 @@ def test_output_is_visible_while_the_command_runs(bench, tmp_path):
     bench.submit(data={"fifo": str(fifo)})
 
     eventually(lambda: bench.texts("stdout") == ["started"])
-    assert any(report.progress == 10 for report in bench.reported)
+    eventually(lambda: any(report.progress == 10 for report in bench.reported))
     fifo.write_text("go on\n")
 
     assert bench.done().outcome.result == "go on"

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pool_bench import FAMILY_SIZE, eventually, is_alive, marked, sleepers
+from pool_bench import FAMILY_SIZE, is_alive, marked, sleepers
+from waiting import eventually
 
 PROGRAM = Path(__file__).with_name("pool_process.py")
 
@@ -17,7 +18,10 @@ PROGRAM = Path(__file__).with_name("pool_process.py")
 @contextmanager
 def a_daemon(mark: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process with a pool whose command and all its family run; and the pid of its launcher."""
-    process = subprocess.Popen([sys.executable, str(PROGRAM), mark], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), mark], stdout=subprocess.PIPE, text=True, env=environment
+    )
     try:
         assert process.stdout is not None
         launcher = int(process.stdout.readline())

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 
 import pytest
-from pool_bench import eventually
+from waiting import eventually
 
 from taskserver.executors.storable import ERROR_BYTES, RESULT_BYTES
 from taskserver.jobs import Reason, RunStatus, Status

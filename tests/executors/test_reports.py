@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from pool_bench import eventually
+from waiting import eventually
 
 from taskserver.clock import system_clock
 from taskserver.executors.output import Output

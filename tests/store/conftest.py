@@ -9,7 +9,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -129,8 +128,8 @@ def published(name: str, max_parallel: int | None = None, **more: Any) -> dict[s
 def make_node(store: Store) -> Iterator[Callable[..., Node]]:
     nodes: list[Node] = []
 
-    def make(*arguments: Any, **more: Any) -> Node:
-        nodes.append(Node(store, *arguments, **more))
+    def make(*arguments: Any, on: Store = store, **more: Any) -> Node:
+        nodes.append(Node(on, *arguments, **more))
         return nodes[-1]
 
     yield make
@@ -166,20 +165,6 @@ def sql(store: Store) -> Callable[..., list[Any]]:
             return list(result.all()) if result.returns_rows else []
 
     return run
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Looks again until the answer is true, for ten seconds at most; returns the answer."""
-
-    def look(question: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + 10
-        while not (answer := question()):
-            assert time.monotonic() < deadline, "it never came true"
-            time.sleep(0.01)
-        return answer
-
-    return look
 
 
 class DeafCommit:

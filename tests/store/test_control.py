@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from waiting import eventually
 
 from taskserver.errors import EXIT_ERROR, EXIT_NOT_FOUND
 from taskserver.jobs import Outcome, Report, Status
@@ -245,7 +246,7 @@ def test_deleting_for_an_unknown_client_says_so(store, verb):
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_job_that_is_claimed_while_it_is_deleted_is_asked_to_stop(store, node, sql, eventually):
+def test_a_job_that_is_claimed_while_it_is_deleted_is_asked_to_stop(store, node, sql):
     """Two transactions at once: the second sees what the first has done."""
     job_id = store.jobs.enqueue("ocr").id
     answers = []

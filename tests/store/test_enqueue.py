@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy
 from psycopg.rows import dict_row, tuple_row
 from sqlalchemy.orm import Session
+from waiting import eventually
 
 from taskserver.errors import TaskServerError
 from taskserver.jobs import Outcome
@@ -277,7 +278,7 @@ def test_many_threads_with_one_key_queue_one_job(store, unique_for):
 
 @pytest.mark.parametrize("unique_for", ["live", "ever"])
 @pytest.mark.only_on("postgresql")
-def test_a_key_that_another_transaction_is_about_to_take_is_waited_for(store, eventually, sql, unique_for):
+def test_a_key_that_another_transaction_is_about_to_take_is_waited_for(store, sql, unique_for):
     answers = []
     engine = sqlalchemy.create_engine(store.database.url)
     second = threading.Thread(

@@ -270,7 +270,7 @@ def test_jobs_stay_when_their_entry_is_deleted(store, node, nightly, clock):
 
 
 def test_the_title_comes_from_the_task_when_the_entry_has_none(store, node, nightly, sql):
-    sql("UPDATE tasks SET title = 'OCR of {path}{missing}'")
+    sql("UPDATE tasks SET title = 'OCR {{1}} of {path}{missing}'")
 
-    assert store.entries.get(nightly)["title"] == "OCR of /scans{missing}"
-    assert store.jobs.get(store.entries.run(nightly))["title"] == "OCR of /scans{missing}"
+    assert store.entries.get(nightly)["title"] == "OCR {1} of /scans{missing}"
+    assert store.jobs.get(store.entries.run(nightly))["title"] == "OCR {1} of /scans{missing}"

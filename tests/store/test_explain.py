@@ -171,3 +171,16 @@ def test_nothing_is_to_be_said_of_what_is_not_there(store):
     for job_id in (4711, entry):
         with pytest.raises(errors.JobNotFound):
             store.jobs.explain(job_id)
+
+
+def test_a_node_that_is_known_to_be_dead_counts_no_more(store, node, claimed):
+    running = claimed().job_id
+    waiting = store.jobs.enqueue("ocr").id
+    boot_id = store.nodes.find()[0]["boot_id"]
+
+    def codes(job_id, *dead):
+        return [finding.code for finding in store.jobs.explain(job_id, dead=dead)]
+
+    assert (codes(waiting, "another"), codes(running, "another")) == (["next"], ["running"])
+    assert codes(waiting, boot_id)[0] == "no_node"
+    assert codes(running, boot_id) == ["node_died"]

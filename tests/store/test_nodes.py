@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from taskserver.jobs import Outcome, Status
+from taskserver.store import Store
 
 
 @pytest.fixture
@@ -246,3 +248,25 @@ def test_a_new_connection_holds_the_nodes_name_again(store, make_node):
     one.dispatch.open()
 
     assert not two.dispatch.hold_name("same")
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_with_the_next_heartbeat_the_node_follows_a_clock_that_was_moved(database_url, make_node, hours):
+    with Store.open(database_url) as by_the_real_clock:
+        node = make_node(on=by_the_real_clock)
+        node.turn(heartbeat=True)
+        before, after = _moved_by(hours, node)
+        node.close()
+
+    assert abs(before) < timedelta(minutes=1)
+    assert abs(after - timedelta(hours=hours)) < timedelta(minutes=1)
+
+
+def _moved_by(hours, node):
+    """How far the node's time is from this machine's, which stands back against the server's; then a heartbeat."""
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=hours)):  # this machine's, against the server's
+        node.turn()
+        before = node.store.database.now() - datetime.now(UTC)
+        node.turn(heartbeat=True)
+        return before, node.store.database.now() - datetime.now(UTC)

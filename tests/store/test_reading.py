@@ -79,7 +79,8 @@ def test_filters_narrow_the_list(store, node, claimed, clock):
     assert ids(status="failed") == {failed.job_id}
     assert ids(status={"failed", "waiting"}) == {failed.job_id, theirs, other, by_entry}
     assert ids(client="acme") == {theirs}
-    assert ids(client="nobody") == set()
+    with pytest.raises(errors.ClientNotFound):
+        ids(client="nobody")
     assert ids(task="invoices") == {other}
     assert ids(entry=entry) == {by_entry}
     assert ids(text="scan OF") == {failed.job_id}

@@ -52,8 +52,6 @@ def list_(
     limit: int,
 ) -> None:
     """Lists jobs: the running ones first, then in the order in which they will start."""
-    if client is not None:
-        session.store.clients.get(client)
     jobs = session.store.jobs.find(
         status=set(statuses) or None,
         client=client,
@@ -89,7 +87,7 @@ def explain(session: Session, job_id: int) -> None:
     """Says why a job does not run, or when it will."""
     zone = session.zone
     show = to_rfc3339 if session.json else lambda moment: local_time(moment, zone, with_zone=True)
-    findings = session.store.jobs.explain(job_id, show)
+    findings = session.store.jobs.explain(job_id, show, dead=session.dead_nodes())
     if session.json:
         print_json([asdict(finding) for finding in findings])
         return

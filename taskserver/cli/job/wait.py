@@ -82,7 +82,7 @@ def _follow(session: Session, job_id: int, deadline: float | None, display: Disp
             explain_at = None
         elif explain_at is not None and now >= explain_at:
             explain_at = None
-            for finding in session.store.jobs.explain(job_id):
+            for finding in session.store.jobs.explain(job_id, dead=session.dead_nodes()):
                 note(finding.text)
         time.sleep(_POLL_SECONDS if deadline is None else max(0.0, min(_POLL_SECONDS, deadline - now)))
 

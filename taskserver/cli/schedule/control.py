@@ -22,7 +22,7 @@ from taskserver.texts import mark, translate
 def enable(session: Session, name: str, client: str) -> None:
     """Lets a cron entry queue jobs again, from its next due time on."""
     entry_id = session.store.entries.get(name, client)["id"]
-    session.store.entries.enable(entry_id)
+    session.store.entries.enable(entry_id, default_zone=session.zone)
     session.wake()
     _tell(session, entry_id, translate("cron entry {name!r} is enabled", name=name))
 

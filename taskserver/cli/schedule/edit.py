@@ -66,9 +66,7 @@ def edit(
         )
     if not changed:
         raise NothingToChange()
-    if "cron_spec" in changed and not entry["time_zone"]:
-        changed.setdefault("time_zone", session.zone.key)  # written by other means: the next run needs a zone
-    session.store.entries.edit(entry["id"], **changed)
+    session.store.entries.edit(entry["id"], default_zone=session.zone, **changed)
     session.wake()
     _tell(session, entry["id"], timing={"cron_spec", "time_zone"} & changed.keys())
 

@@ -93,10 +93,14 @@ def floods(ctx: Context, lines: int = 20_000) -> str:
 
 
 @task("talks")
-def talks(ctx: Context, lines: int = 5) -> str:
-    for number in range(1, lines + 1):
+def talks(ctx: Context, go_on: str) -> str:
+    """Says a line, and the others once there is a file `go_on`."""
+    ctx.logger.info("line 1")
+    while not Path(go_on).exists():
+        time.sleep(0.02)
+        ctx.progress(50)
+    for number in range(2, 6):
         ctx.logger.info("line %d", number)
-        time.sleep(0.3)
     return "said it all"
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from taskserver.database.types import INSTANT_PATTERN, Instant, Json
+from taskserver.database.migrations.checks import checks, instant
+from taskserver.database.types import Json
 
 revision = "0001"
 down_revision = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER PRIMARY KEY by itself
 
-NOW = {
-    "sqlite": "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))",
-    "postgresql": "clock_timestamp()",
-}
 # Nanoseconds since 1970: a later row stands behind an earlier one without anybody counting.
 POSITION = {
     "sqlite": "(CAST(strftime('%s', 'now') AS INTEGER) * 1000000000"
@@ -46,8 +43,8 @@ def _people(dialect: str) -> None:
         sa.Column("title", sa.Text, nullable=False, server_default=""),
         sa.Column("login", sa.Text),
         sa.Column("max_parallel", sa.Integer),
-        _instant("created_at", dialect, now=True),
-        *_checks(dialect, "clients", instants=["created_at"]),
+        instant("created_at", dialect, now=True),
+        *checks(dialect, "clients", instants=["created_at"]),
         sa.CheckConstraint("login <> ''", name="clients_login"),
         sa.CheckConstraint("max_parallel > 0", name="clients_max_parallel"),
         sqlite_autoincrement=True,
@@ -60,8 +57,8 @@ def _people(dialect: str) -> None:
         sa.Column("language", sa.Text),
         sa.Column("time_zone", sa.Text),
         sa.Column("active", sa.Boolean, nullable=False, server_default=sa.text(TRUE[dialect])),
-        _instant("created_at", dialect, now=True),
-        *_checks(dialect, "users", instants=["created_at"]),
+        instant("created_at", dialect, now=True),
+        *checks(dialect, "users", instants=["created_at"]),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -72,14 +69,14 @@ def _people(dialect: str) -> None:
     op.create_table(
         "audit",
         sa.Column("id", ID, primary_key=True),
-        _instant("at", dialect, now=True),
+        instant("at", dialect, now=True),
         sa.Column("actor", sa.Text, nullable=False, server_default=""),
         sa.Column("source", sa.Text, nullable=False, server_default=""),
         sa.Column("action", sa.Text, nullable=False),
         sa.Column("client_id", sa.BigInteger),
         sa.Column("job_id", sa.BigInteger),
         sa.Column("detail", Json, nullable=False, server_default="{}"),
-        *_checks(dialect, "audit", instants=["at"], documents=["detail"]),
+        *checks(dialect, "audit", instants=["at"], documents=["detail"]),
         sqlite_autoincrement=True,
     )
 
@@ -92,7 +89,7 @@ def _jobs(dialect: str) -> None:
         sa.Column("type", sa.Text, nullable=False, server_default="once"),
         sa.Column("name", sa.Text),
         sa.Column("cron_entry_id", sa.BigInteger),
-        _instant("due_at", dialect),
+        instant("due_at", dialect),
         sa.Column("task", sa.Text, nullable=False),
         sa.Column("title", sa.Text, nullable=False, server_default=""),
         sa.Column("description", sa.Text, nullable=False, server_default=""),
@@ -107,9 +104,9 @@ def _jobs(dialect: str) -> None:
         sa.Column("position", sa.BigInteger, nullable=False, server_default=sa.text(POSITION[dialect])),
         sa.Column("status", sa.Text, server_default="waiting"),
         sa.Column("ready", sa.SmallInteger, server_default="1"),
-        _instant("next_run_at", dialect),
+        instant("next_run_at", dialect),
         sa.Column("lane", sa.Text, nullable=False, server_default=""),
-        _instant("last_run_at", dialect),
+        instant("last_run_at", dialect),
         sa.Column("last_status", sa.Text),
         sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
         sa.Column("max_attempts", sa.Integer),
@@ -117,18 +114,18 @@ def _jobs(dialect: str) -> None:
         sa.Column("unique_key", sa.Text),
         sa.Column("claim", sa.BigInteger),
         sa.Column("claimed_by", sa.BigInteger),
-        _instant("started_at", dialect),
-        _instant("ended_at", dialect),
-        _instant("start_requested_at", dialect),
-        _instant("stop_requested_at", dialect),
-        _instant("kill_requested_at", dialect),
-        _instant("delete_requested_at", dialect),
+        instant("started_at", dialect),
+        instant("ended_at", dialect),
+        instant("start_requested_at", dialect),
+        instant("stop_requested_at", dialect),
+        instant("kill_requested_at", dialect),
+        instant("delete_requested_at", dialect),
         sa.Column("progress", sa.Float),
         sa.Column("detail", sa.Text),
         sa.Column("checkpoint", Json),
         sa.Column("result", sa.Text),
         sa.Column("error", sa.Text),
-        _instant("created_at", dialect, now=True),
+        instant("created_at", dialect, now=True),
         sa.Column("created_by", sa.Text, nullable=False, server_default=""),
         sa.CheckConstraint("type IN ('once', 'interval')", name="jobs_type"),
         sa.CheckConstraint(
@@ -143,7 +140,7 @@ def _jobs(dialect: str) -> None:
         sa.CheckConstraint(
             "(claim IS NULL) = (status IS NULL OR status NOT IN ('running', 'stopping'))", name="jobs_claim"
         ),
-        *_checks(
+        *checks(
             dialect,
             "jobs",
             instants=[
@@ -175,11 +172,11 @@ def _jobs(dialect: str) -> None:
         sa.Column("id", ID, primary_key=True),
         sa.Column("cron_entry_id", sa.BigInteger, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        _instant("first_due_at", dialect),
-        _instant("last_due_at", dialect),
+        instant("first_due_at", dialect),
+        instant("last_due_at", dialect),
         sa.Column("count", sa.Integer, nullable=False),
-        _instant("at", dialect, now=True),
-        *_checks(dialect, "missed_runs", instants=["first_due_at", "last_due_at", "at"]),
+        instant("at", dialect, now=True),
+        *checks(dialect, "missed_runs", instants=["first_due_at", "last_due_at", "at"]),
         sqlite_autoincrement=True,
     )
 
@@ -198,9 +195,9 @@ def _runs(dialect: str) -> None:
         sa.Column("node_id", sa.Text),
         sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
         sa.Column("unique_key", sa.Text),
-        _instant("due_at", dialect),
-        _instant("started_at", dialect),
-        _instant("finished_at", dialect),
+        instant("due_at", dialect),
+        instant("started_at", dialect),
+        instant("finished_at", dialect),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("reason", sa.Text),
         sa.Column("result", sa.Text),
@@ -211,16 +208,16 @@ def _runs(dialect: str) -> None:
         sa.CheckConstraint(
             "status IN ('finished', 'failed', 'stopped', 'lost', 'success', 'failure')", name="runs_status"
         ),
-        *_checks(dialect, "runs", instants=["due_at", "started_at", "finished_at"], documents=["data"]),
+        *checks(dialect, "runs", instants=["due_at", "started_at", "finished_at"], documents=["data"]),
     )
     op.create_table(
         "run_output",
         sa.Column("run_id", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
-        _instant("at", dialect, now=True),
+        instant("at", dialect, now=True),
         sa.Column("stream", sa.Text, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
-        *_checks(dialect, "run_output", instants=["at"]),
+        *checks(dialect, "run_output", instants=["at"]),
         sqlite_with_rowid=False,
     )
 
@@ -237,11 +234,11 @@ def _daemons(dialect: str) -> None:
         sa.Column("tasks", Json, nullable=False, server_default="[]"),
         sa.Column("control_socket", sa.Text),
         sa.Column("only_own_jobs", sa.Boolean, nullable=False, server_default=sa.text(FALSE[dialect])),
-        _instant("started_at", dialect, now=True),
-        _instant("heartbeat_at", dialect, now=True),
+        instant("started_at", dialect, now=True),
+        instant("heartbeat_at", dialect, now=True),
         sa.Column("lease_seconds", sa.Float, nullable=False, server_default="60"),
-        _instant("ended_at", dialect),
-        *_checks(dialect, "nodes", instants=["started_at", "heartbeat_at", "ended_at"], documents=["tasks"]),
+        instant("ended_at", dialect),
+        *checks(dialect, "nodes", instants=["started_at", "heartbeat_at", "ended_at"], documents=["tasks"]),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -256,8 +253,8 @@ def _daemons(dialect: str) -> None:
         sa.Column("max_crashes", sa.Integer, nullable=False, server_default="3"),
         sa.Column("on_crash", sa.Text, nullable=False, server_default="requeue"),
         sa.Column("kind", sa.Text, nullable=False, server_default="python"),
-        _instant("published_at", dialect, now=True),
-        *_checks(dialect, "tasks", instants=["published_at"], documents=["schema"]),
+        instant("published_at", dialect, now=True),
+        *checks(dialect, "tasks", instants=["published_at"], documents=["schema"]),
     )
 
 
@@ -359,49 +356,3 @@ def _postgresql_triggers() -> None:
         FOR EACH STATEMENT EXECUTE FUNCTION taskserver_jobs_notify()
         """
     )
-
-
-def _instant(name: str, dialect: str, *, now: bool = False) -> sa.Column[object]:
-    if now:
-        return sa.Column(name, Instant, nullable=False, server_default=sa.text(NOW[dialect]))
-    return sa.Column(name, Instant)
-
-
-def _checks(
-    dialect: str,
-    table: str,
-    *,
-    instants: list[str],
-    documents: list[str] | None = None,
-    types: dict[str, list[str]] | None = None,
-) -> list[sa.CheckConstraint]:
-    if dialect != "sqlite":
-        # Beyond these lies what Python has no datetime for: infinity, years before Christ, five-digit years.
-        return [
-            sa.CheckConstraint(
-                f"\"{name}\" >= '1000-01-01 00:00:00+00' AND \"{name}\" < '9999-12-31 00:00:00+00'",
-                name=f"{table}_{name}_range",
-            )
-            for name in instants
-        ]
-    return [
-        *(
-            # The form, and a day that the calendar has: SQLite would take 31 February for a day in March.
-            sa.CheckConstraint(
-                f"\"{name}\" GLOB '{INSTANT_PATTERN}' "
-                f"AND strftime('%Y-%m-%d %H:%M:%S', substr(\"{name}\", 1, 19), '+0 days') "
-                f'IS substr("{name}", 1, 19)',
-                name=f"{table}_{name}_form",
-            )
-            for name in instants
-        ),
-        *(
-            sa.CheckConstraint(f'"{name}" IS NULL OR json_valid("{name}")', name=f"{table}_{name}_json")
-            for name in documents or []
-        ),
-        *(
-            sa.CheckConstraint(f"typeof(\"{name}\") IN ('{kind}', 'null')", name=f"{table}_{name}_type")
-            for kind, names in (types or {}).items()
-            for name in names
-        ),
-    ]

@@ -1,4 +1,4 @@
-"""Placeholders in arguments: plain names in braces and nothing else."""
+"""Placeholders in titles and command lines: plain names in braces and nothing else."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskserver.config import Template
-from taskserver.config.faults import WrongValue
+from taskserver.templates import Template
 
 
 @pytest.mark.parametrize(
@@ -19,6 +18,8 @@ from taskserver.config.faults import WrongValue
         ("{{{path}}}", ("path",), "{/x}"),
         ("plain", (), "plain"),
         ("", (), ""),
+        ("{path}{page}{path}", ("path", "page"), "/x{path}/x"),
+        ("{other}", ("other",), "{other}"),
     ],
 )
 def test_a_value_fills_its_placeholder_once(text: str, names: tuple[str, ...], filled: str) -> None:
@@ -26,15 +27,23 @@ def test_a_value_fills_its_placeholder_once(text: str, names: tuple[str, ...], f
 
     assert template.names == names
     assert template.fill({"path": "/x", "page": "{path}"}) == filled
-    assert template.alone == (text == "{path}")
+    assert not template.loose
 
 
 @pytest.mark.parametrize(
     "text", ["{", "}", "{}", "{0}", "{a.b}", "{a[0]}", "{a!r}", "{a:>9}", "{a b}", "{{a}", "{ä}"]
 )
-def test_anything_else_in_braces_is_refused(text: str) -> None:
-    with pytest.raises(WrongValue, match="belongs to no placeholder"):
-        Template.parse(text)
+def test_anything_else_in_braces_is_loose_and_stays(text: str) -> None:
+    template = Template.parse(text)
+
+    assert template.loose
+    assert template.names == ()
+    assert template.fill({"a": "x", "b": "y"}) == text.replace("{{", "{")
+
+
+def test_the_placeholder_that_begins_a_text_is_known() -> None:
+    assert Template.parse("{path}/x").leading == "path"
+    assert [Template.parse(text).leading for text in ("/{path}", "{{{path}", "{", "")] == [None] * 4
 
 
 @given(st.text())
