@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from taskserver.config import database_url
+from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import Key
 from taskserver.config.models import CommandSettings, Settings
 from taskserver.config.source import Source
@@ -70,6 +71,12 @@ def warnings(settings: Settings) -> Iterator[str]:
     """What is no fault and yet should be told, in the language in use."""
     if settings.notify_on_failure.send_email_to:
         yield translate("task_server.notify_on_failure: mails about failed jobs are not sent yet")
+    on_server = not database_url.is_file(settings.database)
+    if on_server and not database_url.lacks_password(settings.database) and credential(DATABASE_PASSWORD):
+        yield translate(
+            "the credential database_password is not used: task_server.database names no user, or holds a "
+            "password itself"
+        )
     for name, task in settings.tasks.items():
         # not Path.exists(), which fails where the user may not look
         if not os.path.exists(task.command[0]):  # noqa: PTH110

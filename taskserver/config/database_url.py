@@ -117,6 +117,11 @@ def has_user(url: str) -> bool:
     return bool(match and match[2])
 
 
+def lacks_password(url: str) -> bool:
+    """Whether the URL names a server's user and leaves the password to others."""
+    return not is_file(url) and has_user(url) and not password_of(url)
+
+
 def with_password(url: str, password: str) -> str:
     """The URL of a server, which has a user, with `password` for it."""
     match = _URL.fullmatch(url)

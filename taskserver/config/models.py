@@ -129,6 +129,11 @@ class NotifyOnFailure(_Table):
     email_from: Annotated[str, Text(empty=True)] = Field(default="", description="Sender of that mail.")
     email_subject: Annotated[str, Text(empty=True)] = Field(default="", description="Subject of that mail.")
     email_template: Annotated[str, Text(empty=True)] = Field(default="", description="Template file of that mail.")
+    smtp_password_file: Annotated[Path | None, FilePath(optional=True)] = Field(
+        default=None,
+        description="A file that holds the mail server's password and nothing else. For the daemon, the "
+        "credential smtp_password of systemd's LoadCredential= comes before it. Not acted on yet.",
+    )
 
 
 class MemoryLimits(_Table):
@@ -181,7 +186,8 @@ class ServerSettings(_Table):
     )
     database_password_file: Annotated[Path | None, FilePath(optional=True)] = Field(
         default=None,
-        description="A file that holds the database's password and nothing else, as systemd's credentials do.",
+        description="A file that holds the database's password and nothing else. For the daemon, the "
+        "credential database_password of systemd's LoadCredential= comes before it.",
     )
     database_wait: Annotated[timedelta, Duration(0, _DAY)] = Field(
         default=timedelta(seconds=60),

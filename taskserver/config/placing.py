@@ -6,8 +6,9 @@ import stat
 from pathlib import Path
 
 from taskserver.config import database_url
+from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import WrongValue
-from taskserver.config.models import CommandSettings, Settings
+from taskserver.config.models import CommandSettings, NotifyOnFailure, Settings
 from taskserver.texts import mark
 
 _LONGEST_PASSWORD = 4096
@@ -21,6 +22,7 @@ def placed(settings: Settings, base: Path) -> Settings:
             "users_dir": base / settings.users_dir,
             "database": database_url.placed(settings.database, base),
             "database_password_file": _below(base, settings.database_password_file),
+            "notify_on_failure": _placed_notify(settings.notify_on_failure, base),
             "python_path": tuple(base / folder for folder in settings.python_path),
             "log_file": _below(base, settings.log_file),
             "tasks": {name: _placed_task(task, base) for name, task in settings.tasks.items()},
@@ -29,10 +31,15 @@ def placed(settings: Settings, base: Path) -> Settings:
 
 
 def with_password(settings: Settings) -> Settings:
-    """The settings with the password of `database_password_file` in `database`. Raises WrongValue."""
-    if settings.database_password_file is None:
+    """The settings with the password from its own file in `database`. Raises WrongValue.
+
+    The service manager's credential comes before `database_password_file`, which then need not be readable.
+    """
+    file = credential(DATABASE_PASSWORD) if database_url.lacks_password(settings.database) else None
+    file = file or settings.database_password_file
+    if file is None:
         return settings
-    password = _password(settings.database_password_file)
+    password = _password(file)
     return settings.model_copy(update={"database": database_url.with_password(settings.database, password)})
 
 
@@ -51,6 +58,10 @@ def _password(file: Path) -> str:
     if not password or not password.isprintable():
         raise WrongValue(mark("{file} must hold the password in one line and nothing else"), file=file)
     return password
+
+
+def _placed_notify(notify: NotifyOnFailure, base: Path) -> NotifyOnFailure:
+    return notify.model_copy(update={"smtp_password_file": _below(base, notify.smtp_password_file)})
 
 
 def _placed_task(task: CommandSettings, base: Path) -> CommandSettings:

@@ -13,6 +13,7 @@ import shlex
 import stat
 from pathlib import Path
 
+from taskserver.daemon import sandbox
 from taskserver.daemon.identity import Identity
 from taskserver.errors import NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark, translate
@@ -97,7 +98,7 @@ def prepare_folder(identity: Identity, path: Path, *, key: str, shared: bool = F
     except PermissionError as error:
         raise FolderForbidden(path=path, key=key, reason=error.strerror) from None
     except OSError as error:
-        raise FolderRefused(path=path, key=key, reason=error.strerror) from None
+        raise FolderRefused(path=path, key=key, reason=sandbox.reason(error)) from None
     if not stat.S_ISDIR(status.st_mode):
         raise FolderRefused(path=path, key=key, reason=translate(_NOT_A_FOLDER))
     if not shared:

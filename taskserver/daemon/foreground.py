@@ -6,6 +6,7 @@ nothing is left to return to but its exit code.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 
@@ -25,6 +26,7 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # until the supervisor can take them
     notifier = Notifier.from_environment(os.environ)
+    faulthandler.enable()  # a watchdog ends it with SIGABRT: what the threads did is what somebody will ask
     identities.become(launch.identity)
     os.umask(UMASK)
     os.chdir(launch.installation)

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from taskserver.clock import to_rfc3339
-from taskserver.daemon import process
+from taskserver.daemon import process, sandbox
 from taskserver.errors import EXIT_NOT_ALLOWED, TaskServerError
 from taskserver.texts import mark, translate
 
@@ -312,4 +312,4 @@ def _fault(status: os.stat_result, *, owners: set[int]) -> str:
 def _open_fault(error: OSError) -> str:
     if error.errno == errno.ELOOP:
         return translate("it is a symbolic link")
-    return error.strerror or str(error)
+    return sandbox.reason(error)

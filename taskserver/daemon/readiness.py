@@ -75,24 +75,22 @@ class Manager:
         self._told = False
 
     def waiting(self, text: str) -> None:
-        self._notifier.extend(30)
-        self._notifier.status(text)
+        """Its status and its demand for time, which the reporter sends, say so."""
 
     def going_on(self, text: str) -> None:
-        self._tell(text)
+        self._tell()
 
     def ready(self) -> None:
-        self._tell("ready")
+        self._tell()
 
     def failed(self, text: str, code: int) -> None:
         self._notifier.send(f"STATUS={text.splitlines()[0]}", f"EXIT_STATUS={code}")
 
-    def _tell(self, status: str) -> None:
+    def _tell(self) -> None:
         if self._told:
-            self._notifier.status(status)
             return
         self._told = True
-        self._notifier.ready(status)
+        self._notifier.ready()
         if self._stop_when_ready:
             os.kill(os.getpid(), signal.SIGSTOP)
 

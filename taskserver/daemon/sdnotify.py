@@ -20,6 +20,11 @@ class Notifier:
         self.watchdog_seconds = watchdog_seconds
         """How often the manager wants to hear WATCHDOG=1 at least; None: never."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a manager that listens."""
+        return bool(self._address)
+
     @classmethod
     def from_environment(cls, environment: MutableMapping[str, str]) -> Notifier:
         """Takes the variables out of `environment`, so that no child speaks in our name."""
@@ -29,10 +34,11 @@ class Notifier:
         wanted = microseconds.isdigit() and int(microseconds) > 0 and meant_for == str(os.getpid())
         return cls(address, watchdog_seconds=int(microseconds) / 1e6 if wanted else None)
 
-    def ready(self, status: str = "") -> None:
-        self.send("READY=1", f"MAINPID={os.getpid()}", *_status(status))
+    def ready(self) -> None:
+        self.send("READY=1", f"MAINPID={os.getpid()}")
 
     def status(self, text: str) -> None:
+        """One line for people."""
         self.send(*_status(text))
 
     def reloading(self) -> None:

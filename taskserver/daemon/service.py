@@ -23,8 +23,13 @@ class Service(Protocol):
     failure: BaseException | None
     """Why the service ended by itself; None while it runs and after a stop that was asked for."""
 
-    def start(self, waiting: Callable[[str], None]) -> None:
+    def start(
+        self, waiting: Callable[[str], None], changed: Callable[[], None], beat_seconds: float | None
+    ) -> None:
         """Return when work is taken. While the database is not there, log it, tell `waiting` and try again.
+
+        `changed` is called when `status` says something else than before: from any thread, and often. With
+        `beat_seconds`, `alive_at` advances at least that often.
 
         Raises TaskServerError for what waiting does not mend. After `abandon` it returns or raises soon.
         """
@@ -43,6 +48,10 @@ class Service(Protocol):
 
     def abandon(self) -> None:
         """End now: running jobs are stopped and released. Returns at once."""
+
+    def alive_at(self) -> float:
+        """When the service last proved that it goes on, on the monotonic clock; now while it waits for its
+        database, since a restart would not mend that. Never blocks."""
 
     def wait(self, timeout: float) -> bool:
         """Whether the service has ended, after at most `timeout` seconds."""

@@ -23,9 +23,10 @@ from taskserver.daemon.control import ControlSocket
 from taskserver.daemon.logs import Logs
 from taskserver.daemon.pidfile import GOING_ON, READY, WAITING, PidFile
 from taskserver.daemon.readiness import Listener
+from taskserver.daemon.reporting import Reporter
 from taskserver.daemon.sdnotify import Notifier
 from taskserver.daemon.service import Service
-from taskserver.daemon.stopping import GRACE_SECONDS
+from taskserver.daemon.summary import summary
 from taskserver.errors import EXIT_ERROR, EXIT_OK, TaskServerError
 from taskserver.texts import translate
 
@@ -60,6 +61,10 @@ class Supervisor:
         self._settings = supervised.settings
         self._log = supervised.logs.logger
         self._inbox = signals.Inbox()
+        self._reporter = Reporter(
+            supervised.notifier, alive_at=service.alive_at, status=lambda: summary(service.status())
+        )
+        self._changed = False  # the service's status, as its thread has said
         self._notes: deque[str] = deque()  # what the service waits for, from its thread
         self._started = threading.Event()
         self._ended = threading.Event()
@@ -85,7 +90,7 @@ class Supervisor:
     def _serve(self) -> None:
         """Start and outlast the service. What it raises is kept for the main thread."""
         try:
-            self._service.start(self._note_waiting)
+            self._service.start(self._note_waiting, self._note_change, self._reporter.beat_seconds)
             self._started.set()
             self._inbox.notify()
             while not self._service.wait(3600):
@@ -98,6 +103,13 @@ class Supervisor:
 
     def _note_waiting(self, text: str) -> None:
         self._notes.append(text)
+        self._inbox.notify()
+
+    def _note_change(self) -> None:
+        """Wakes the main thread only for the first change that it has not told the manager yet."""
+        if self._changed or self._reporter.has_news:
+            return
+        self._changed = True
         self._inbox.notify()
 
     # --- the main thread
@@ -115,8 +127,7 @@ class Supervisor:
                 for number in self._inbox.take():
                     self._obey(number)
                 self._look_after_pidfile()
-                if self._daemon.notifier.watchdog_seconds:
-                    self._daemon.notifier.alive()
+                self._report()
 
     def _is_over(self) -> bool:
         if self._ended.is_set():
@@ -130,9 +141,7 @@ class Supervisor:
         """Seconds until something is due that nobody announces; None: sleep until something happens."""
         now = time.monotonic()
         due = [self._next_look - now] if not self._stops else []
-        due += [] if pause is None else [pause]
-        if self._daemon.notifier.watchdog_seconds:
-            due.append(self._daemon.notifier.watchdog_seconds / 2)
+        due += [wait for wait in (pause, self._reporter.patience()) if wait is not None]
         if self._waiting_since is not None and not self._told:
             due.append(self._waiting_since + self._database_wait - now)
         if self._abandoned_at is not None:
@@ -146,6 +155,7 @@ class Supervisor:
                 self._waiting_since = time.monotonic()
                 self._daemon.pidfile.note(state=WAITING)
             self._daemon.listener.waiting(text)
+            self._reporter.changed()
 
     def _take_start(self) -> None:
         """starting -> running; or the patience of whoever waits for it is at its end."""
@@ -156,12 +166,22 @@ class Supervisor:
             self._daemon.pidfile.note(state=READY, **facts)
             self._log.info("ready, pid %d", os.getpid())
             self._daemon.listener.ready()
+            self._reporter.changed()
         elif self._waiting_since is not None and not self._told:
             if time.monotonic() < self._waiting_since + self._database_wait:
                 return
             self._told = True
             self._daemon.pidfile.note(state=GOING_ON)
             self._daemon.listener.going_on(translate("the database is still not there"))
+
+    def _report(self) -> None:
+        """To the manager, if there is one."""
+        waits_for_database = self._waiting_since is not None and not self._told
+        self._reporter.needs_time(waits_for_database or self._stops > 0)
+        if self._changed:
+            self._changed = False
+            self._reporter.changed()
+        self._reporter.step()
 
     @property
     def _database_wait(self) -> float:
@@ -199,10 +219,8 @@ class Supervisor:
         if self._running and self._abandoned_at is None and (self._stops == 1 or asked is not None):
             seconds = self._settings.drain_timeout.total_seconds() if asked is None else asked
             self._log.info("%s: running jobs get up to %.0f s to end", name, seconds)
-            self._daemon.notifier.stopping("draining")
-            if asked is not None:
-                self._daemon.notifier.extend(seconds + GRACE_SECONDS)
             self._service.drain(seconds)
+            self._daemon.notifier.stopping(summary(self._service.status()))
             return
         if self._abandoned_at is None:
             self._log.warning("%s: ending at once", name)

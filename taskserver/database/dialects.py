@@ -22,13 +22,23 @@ FAULT_REFUSED = "refused"  # credentials, rights, not a database: a person must 
 FAULT_STATEMENT = "statement"  # the statement or its data is at fault
 
 
+_PROMPT = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Whose host has vanished answers neither yes nor no: libpq is to notice within a minute, not after hours."""
+
+
 class Listener:
     """A connection of its own that is told when another program has queued or changed jobs."""
 
     def __init__(self, url: URL) -> None:
         import psycopg
 
-        query = {"connect_timeout": "5", "application_name": "taskserver listener", **url.query}
+        query = {**_PROMPT, "application_name": "taskserver listener", **url.query}
         # Its words, not the URL: libpq reads a + in a URL as what it is, SQLAlchemy writes a space so.
         _, words = url.get_dialect()().create_connect_args(url.set(query=query))
         self._connection = psycopg.connect(**words, autocommit=True)
@@ -174,7 +184,7 @@ class Postgresql:
         self._refusals = Refusals()
 
     def engine(self, url: URL) -> Engine:
-        query = {"connect_timeout": "5", "application_name": "taskserver", **url.query}
+        query = {**_PROMPT, "application_name": "taskserver", **url.query}
         engine = create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
         event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "connect", self._on_connect)

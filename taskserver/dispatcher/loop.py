@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 
 from taskserver.clock import system_clock
 from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseUnavailable
+from taskserver.dispatcher.beat import Beat
 from taskserver.dispatcher.drain import Drain
 from taskserver.dispatcher.wakeup import Wakeup
 from taskserver.errors import TaskServerError
@@ -70,8 +71,11 @@ class Dispatcher:
         ended: SimpleQueue[Done],
         chores: Callable[[], None] = lambda: None,
         heartbeat: Callable[[], None] = lambda: None,
+        changed: Callable[[], None] = lambda: None,
+        beat: Beat | None = None,
     ) -> None:
-        """`capacity` names the node; `chores` is called about once a minute, `heartbeat` after each heartbeat."""
+        """`capacity` names the node; `chores` is called about once a minute, `heartbeat` after each heartbeat,
+        `changed` when the view or the number of running jobs is another than before."""
         self.pace = pace
         self.view = View()
         self._dispatch = dispatch
@@ -81,6 +85,9 @@ class Dispatcher:
         self._ended = ended
         self._chores = chores
         self._after_heartbeat = heartbeat
+        self._changed = changed
+        self._beat = beat or Beat()
+        self._told: object = None
         self._drain = Drain(pool)
         self._endings: list[Ending] = []
         self._reports: list[Report] = []
@@ -132,9 +139,12 @@ class Dispatcher:
 
     def run(self) -> None:
         """Until drained. Leaves nothing claimed if the database lets it."""
-        self._wakeup.listen()
+        with self._beat.waiting_for_database():
+            self._wakeup.listen()
         while not self._finished():
+            self._beat.strike()
             delay = self._try_turn()
+            self._tell_change()
             self._sleep(delay)
         self._wakeup.deafen()
         self._dispatch.close()
@@ -153,9 +163,10 @@ class Dispatcher:
         """Until the delay is over, or a wake brings something to do."""
         deadline = time.monotonic() + delay
         while (left := deadline - time.monotonic()) > 0:
-            woken = self._wakeup.sleep(left)
+            self._beat.strike()
+            woken = self._wakeup.sleep(self._beat.bounded(left))
             if woken and not self._backoff:
-                self._planned = 0.0
+                self._planned, self._counted = 0.0, False
             if not self._backoff or self._drain.begun:
                 return  # wakes do not hurry a database that is gone
 
@@ -169,7 +180,8 @@ class Dispatcher:
             if time.monotonic() >= self._next_heartbeat:
                 # This node may have slept for longer than its lease: others have its jobs then.
                 self._unsettled = True
-                self._wakeup.keep_listening()
+                with self._beat.waiting_for_database():
+                    self._wakeup.keep_listening()
             self._settle()
             self._tell_tasks()
             delay = self._turn()
@@ -195,7 +207,10 @@ class Dispatcher:
             self._reports += self._pool.reports()
             if self._reports:
                 return True
-        return self._dispatch.changed()
+        with self._beat.waiting_for_database():
+            changed = self._dispatch.changed()
+        self._counted = self._counted and not changed
+        return changed
 
     def _until_due(self) -> float:
         now = time.monotonic()
@@ -209,11 +224,18 @@ class Dispatcher:
             waits.append(self._drain.patience())
         return max(0.0, min(waits))
 
+    def _tell_change(self) -> None:
+        seen = (len(self._pool.running()), self.view.waiting, self.view.autostart, self.view.database)
+        if seen != self._told:
+            self._told = seen
+            self._changed()
+
     def _tell_tasks(self) -> None:
         """After a reload; tried again when the database is away."""
         publish = self._publish
         if publish is not None:
-            publish()
+            with self._beat.waiting_for_database():
+                publish()
             if self._publish is publish:
                 self._publish = None
 
@@ -222,7 +244,8 @@ class Dispatcher:
         if not self._unsettled:
             return
         before = {job.run_id for job in self._pool.running()} | {claim.run_id for claim, _ in self._endings}
-        held = {claim.run_id: claim for claim in self._dispatch.own_claims(self._capacity.node)}
+        with self._beat.waiting_for_database():
+            held = {claim.run_id: claim for claim in self._dispatch.own_claims(self._capacity.node)}
         mine = {job.run_id for job in self._pool.running()}
         self._take_ended()
         ended = {claim.run_id for claim, _ in self._endings}
@@ -238,11 +261,12 @@ class Dispatcher:
         self._reports += self._pool.reports()
         beat = now >= self._next_heartbeat
         count = not self._counted and now >= self._next_count
-        if count:
-            self._counted, self._next_count = True, now + PULSE_SECONDS
         work = Work(endings=list(self._endings), reports=list(self._reports), heartbeat=beat, count=count)
         self._capacity.free = 0 if self._drain.begun else self._pool.free
-        turn = self._dispatch.turn(work, self._capacity)
+        with self._beat.waiting_for_database():
+            turn = self._dispatch.turn(work, self._capacity)
+        if count:  # a turn that was postponed has counted nothing
+            self._counted, self._next_count = True, now + PULSE_SECONDS
         self._settled(work, turn)
         if beat:
             self._next_heartbeat = now + self.pace.heartbeat_seconds
@@ -327,7 +351,8 @@ class Dispatcher:
         if self.view.database != "ok":
             log.warning("the database answers again")
             self.view.database = "ok"
-            self._wakeup.listen()
+            with self._beat.waiting_for_database():
+                self._wakeup.listen()
         self._backoff = 0.0
         self._busy_since = None
 

@@ -21,7 +21,7 @@ from taskserver import __version__
 from taskserver.clock import to_rfc3339
 from taskserver.config import Settings
 from taskserver.database import Database, DatabaseBusy, DatabaseUnavailable
-from taskserver.dispatcher import Dispatcher, Pace, Wakeup
+from taskserver.dispatcher import Beat, Dispatcher, Pace, Wakeup
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, TaskServerError
 from taskserver.executors import Done, Pool
 from taskserver.jobs import Status
@@ -72,19 +72,31 @@ class Server:
         self._dispatcher: Dispatcher | None = None
         self._node = 0
         self._memory_warned: set[str] = set()
+        self._beat = Beat()
+        self._changed: Callable[[], None] = lambda: None
 
     # The service's life
 
-    def start(self, waiting: Callable[[str], None]) -> None:
+    def start(
+        self,
+        waiting: Callable[[str], None],
+        changed: Callable[[], None] = lambda: None,
+        beat_seconds: float | None = None,
+    ) -> None:
         """Returns when it takes work. A database that is not there yet is waited for, `waiting` says so once.
+
+        `changed` is called whenever `status` would say something else; `beat_seconds` bounds how old `alive_at`
+        may become while all is well.
 
         Raises TaskServerError for what waiting doesn't mend: tasks that can't be imported, wrong credentials, a
         wrong schema, a database or node name that another task server uses.
         """
         registry = self._load_registry(self._settings)
         self._lock_descriptor = lock_database_file(self._settings.database)
-        self._store = Store(self._open_database(waiting))
-        dispatcher = self._dispatcher = self._join(self._store, registry)
+        self._changed, self._beat.seconds = changed, beat_seconds
+        with self._beat.waiting_for_database():
+            self._store = Store(self._open_database(waiting))
+            dispatcher = self._dispatcher = self._join(self._store, registry)
         self._state = "running"
         threading.Thread(target=self._dispatch, args=(dispatcher,), name="dispatcher", daemon=True).start()
         self._log.info(
@@ -111,6 +123,11 @@ class Server:
         self._given_up.set()
         if self._dispatcher is not None:
             self._dispatcher.abandon()
+
+    def alive_at(self) -> float:
+        """When the dispatcher last came round its loop, on the monotonic clock; now while it waits for the
+        database."""
+        return self._beat.at()
 
     def wait(self, timeout: float) -> bool:
         return self._ended.wait(timeout)
@@ -226,6 +243,8 @@ class Server:
             ended=ended,
             chores=self._chores,
             heartbeat=self._after_heartbeat,
+            changed=self._changed,
+            beat=self._beat,
         )
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
@@ -255,19 +274,19 @@ class Server:
         if self._store is None:
             return
         settings = self._settings
-        prune(
-            self._store,
-            KeepJobs(
-                finished=Keep(settings.keep_finished_count, _age(settings.keep_finished_minutes)),
-                failed=Keep(settings.keep_failed_count, _age(settings.keep_failed_minutes)),
-            ),
+        keep = KeepJobs(
+            finished=Keep(settings.keep_finished_count, _age(settings.keep_finished_minutes)),
+            failed=Keep(settings.keep_failed_count, _age(settings.keep_failed_minutes)),
         )
+        with self._beat.waiting_for_database():
+            prune(self._store, keep)
 
     def _after_heartbeat(self) -> None:
         self._watch_memory()
         if self._store is not None and not self._store.database.dialect.one_writer:
             try:
-                self._store.nodes.rescue(self._node, predecessors_are_dead=False)
+                with self._beat.waiting_for_database():
+                    self._store.nodes.rescue(self._node, predecessors_are_dead=False)
             except DatabaseBusy:
                 self._log.info("another node rescues just now")
 

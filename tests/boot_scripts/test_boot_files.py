@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "task_server.py"
 SYSTEM_V = ROOT / "scripts" / "boot" / "system-v" / "task-server"
-SYSTEMD = ROOT / "scripts" / "boot" / "systemd" / "task-server.service"
+SYSTEMD = ROOT / "scripts" / "boot" / "systemd"
 UPSTART = ROOT / "scripts" / "boot" / "upstart" / "task-server.conf"
 
 UPSTART_STANZAS = {
@@ -70,10 +70,21 @@ def shell_header(tmp_path) -> Path:
     return header
 
 
+SANDBOXED = ["task-server.service", "task-server@.service"]
+
+
+def installed(name: str, folder: Path) -> Path:
+    """A unit under the name that it has where it is installed; the template as an instance of it."""
+    unit = folder / name.replace("@.", "@erp.").replace("-forking", "")
+    unit.write_text((SYSTEMD / name).read_text())
+    return unit
+
+
 @pytest.mark.parametrize("installation", ["/opt/taskserver", str(ROOT)])
-def test_systemd_has_nothing_to_say(tmp_path, installation):
-    unit = tmp_path / "task-server.service"
-    unit.write_text(SYSTEMD.read_text().replace("/opt/taskserver", installation))
+@pytest.mark.parametrize("name", [*SANDBOXED, "task-server-forking.service"])
+def test_systemd_has_nothing_to_say(tmp_path, name, installation):
+    unit = installed(name, tmp_path)
+    unit.write_text(unit.read_text().replace("/opt/taskserver", installation))
 
     done = subprocess.run(
         [tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False, timeout=60
@@ -82,11 +93,39 @@ def test_systemd_has_nothing_to_say(tmp_path, installation):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_systemd_runs_the_server_in_the_foreground_and_waits_for_it():
-    unit = SYSTEMD.read_text()
+@pytest.mark.parametrize("name", SANDBOXED)
+def test_systemd_finds_little_that_a_service_could_do_to_the_machine(tmp_path, name):
+    unit = installed(name, tmp_path)
 
-    assert "Type=notify\n" in unit
-    assert re.search(r"^ExecStart=/usr/bin/env \S+/scripts/task_server\.py run$", unit, re.MULTILINE)
+    done = subprocess.run(
+        [tool("systemd-analyze"), "security", "--offline=true", "--threshold=15", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_systemd_runs_the_server_in_the_foreground_and_waits_for_it():
+    for name, options in (("task-server.service", ""), ("task-server@.service", "-c /etc/taskserver/%i.toml ")):
+        unit = (SYSTEMD / name).read_text()
+
+        assert "Type=notify\n" in unit
+        assert f"\nExecStart=/usr/bin/env /opt/taskserver/scripts/task_server.py {options}run\n" in unit
+
+
+def test_the_template_promises_the_same_as_the_unit():
+    settings = [
+        [line for line in (SYSTEMD / name).read_text().splitlines() if re.match(r"[A-Z]\w+=", line)]
+        for name in ("task-server.service", "task-server@.service")
+    ]
+
+    plain = [re.sub(r"-c /etc/taskserver/%i\.toml |/%i|-%i| %i", "", line) for line in settings[1]]
+
+    assert [line for line in settings[0] if line not in plain] == ["ReadWritePaths=-/opt/taskserver/users"]
+    assert [line for line in plain if line not in settings[0]] == []
 
 
 @pytest.mark.parametrize("command", [["dash", "-n"], ["shellcheck", "-s", "sh"], ["checkbashisms"]])
@@ -144,5 +183,6 @@ def test_the_brackets_of_upstart_are_balanced():
 
 def test_time_to_stop_is_longer_than_the_default_drain():
     """The manager must not kill what still drains: 30 s and the grace that `stop` gives."""
-    assert int(re.search(r"TimeoutStopSec=(\d+)", SYSTEMD.read_text())[1]) >= 60
+    for unit in SYSTEMD.iterdir():
+        assert int(re.search(r"TimeoutStopSec=(\d+)", unit.read_text())[1]) >= 60
     assert int(re.search(r"kill timeout (\d+)", UPSTART.read_text())[1]) >= 60

@@ -219,6 +219,58 @@ def test_the_password_comes_from_its_own_file(write: Write) -> None:
     assert load(path).database == "postgresql+psycopg://u:p%40ss%2Fw%3Ard%20%25@h/d"
 
 
+def test_the_managers_credential_comes_before_the_file(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("database_password", "from systemd\n", 0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    out_of_reach = "[task_server]\ndatabase = 'postgresql://u@h/d'\ndatabase_password_file = '/nowhere'\n"
+    without_file = "[task_server]\ndatabase = 'postgresql://u@h/d'\n"
+
+    databases = [load(write("a.toml", text, 0o644)).database for text in (out_of_reach, without_file)]
+
+    assert databases == ["postgresql+psycopg://u:from%20systemd@h/d"] * 2
+
+
+@pytest.mark.parametrize("database", ["postgresql://u:own@h/d", "postgresql://h/d"])
+def test_a_credential_that_is_not_used_is_told(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str
+) -> None:
+    write("database_password", "from systemd\n", 0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    settings = load(write("a.toml", f"[task_server]\ndatabase = '{database}'\n", 0o640))
+
+    assert "systemd" not in settings.database
+    assert "the credential database_password is not used" in "".join(settings.warnings)
+
+
+def test_without_its_credential_the_managers_folder_changes_nothing(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    settings = load(write("a.toml", "[task_server]\ndatabase = 'postgresql://u@h/d'\n", 0o644))
+
+    assert (settings.database, settings.warnings) == ("postgresql+psycopg://u@h/d", ())
+
+
+def test_an_empty_credential_is_refused(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("database_password", "", 0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    with pytest.raises(ConfigurationError, match="database_password must hold the password in one line"):
+        load(write("a.toml", "[task_server]\ndatabase = 'postgresql://u@h/d'\n", 0o644))
+
+
+def test_the_mail_servers_password_file_begins_at_the_installation(write: Write, tmp_path: Path) -> None:
+    text = "[task_server]\n[task_server.notify_on_failure]\nsmtp_password_file = 'smtp'\n"
+
+    settings = load(write("a.toml", text, 0o644))
+
+    assert settings.notify_on_failure.smtp_password_file == tmp_path / "smtp"
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "text"),
     [

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,17 +48,20 @@ class BrokenSettings(NotConfigured):
 
 
 class FakeService:
-    """Behaves as `mode` says: idle, busy, stubborn, waiting, old-schema, crash, vanish, breaks."""
+    """Behaves as `mode` says: idle, busy, stubborn, stuck, restless,
+    waiting, old-schema, crash, vanish, breaks."""
 
     def __init__(self, folder: Path, settings: SimpleNamespace) -> None:
         self.failure: BaseException | None = None
         self._folder = folder
         self._settings = settings
         self._ended = threading.Event()
+        self._state, self._waiting, self._draining = "running", 3, False
         self._abandoned = threading.Event()
 
-    def start(self, waiting) -> None:
+    def start(self, waiting, changed, beat_seconds) -> None:
         self._event("start")
+        self._changed = changed
         mode = self._settings.mode
         if mode == "old-schema":
             raise NeedsUpgrade()
@@ -66,10 +70,14 @@ class FakeService:
         if mode == "vanish":
             os._exit(9)
         if mode.startswith("waiting"):
+            self._state = "waiting for database"
             waiting("the database is not there yet")
             self._until_released()
+            self._state = "running"
             if self._abandoned.is_set():
                 raise InterruptedError("abandoned")
+        if mode == "restless":
+            threading.Thread(target=self._change_again_and_again, daemon=True).start()
         if mode == "breaks":
             threading.Thread(target=self._break, daemon=True).start()
 
@@ -77,7 +85,17 @@ class FakeService:
         self._event("wake")
 
     def status(self):
-        return {"node_id": "fake", "boot_id": "b1", "state": "running", "busy": 1, "free": 1, "waiting": 3}
+        state = "draining" if self._draining else self._state
+        known = {
+            "node_id": "fake",
+            "boot_id": "b1",
+            "state": state,
+            "busy": 1,
+            "free": 1,
+            "slots": 2,
+            "waiting": 3,
+        }
+        return known | {"waiting": self._waiting}
 
     def reload(self, settings) -> list[str]:
         self._event(f"reload {settings.max_parallel}")
@@ -87,6 +105,7 @@ class FakeService:
 
     def drain(self, timeout=None) -> None:
         self._event(f"drain {timeout:g}")
+        self._draining = True
         if self._settings.mode == "busy":
             threading.Thread(target=self._drain, daemon=True).start()
         elif self._settings.mode != "stubborn":
@@ -100,6 +119,9 @@ class FakeService:
         else:
             threading.Event().wait()  # the main thread itself hangs: only SIGKILL helps
 
+    def alive_at(self) -> float:
+        return 1.0 if self._settings.mode == "stuck" else time.monotonic()
+
     def wait(self, timeout: float) -> bool:
         return self._ended.wait(timeout)
 
@@ -110,6 +132,11 @@ class FakeService:
     def _drain(self) -> None:
         self._until_released()
         self._ended.set()
+
+    def _change_again_and_again(self) -> None:
+        while not self._ended.wait(0.001):
+            self._waiting += 1
+            self._changed()
 
     def _break(self) -> None:
         self._until_released()

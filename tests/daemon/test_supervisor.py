@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from pathlib import Path
 
@@ -119,43 +118,6 @@ def test_a_flood_of_wakes_neither_stops_the_daemon_nor_hides_a_stop(daemon):
 
     eventually(lambda: daemon.state is State.STOPPED)
     assert "drain 30" in daemon.events()
-
-
-def test_the_service_manager_is_told_of_ready_reload_and_stop(daemon, tmp_path):
-    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.bind(str(tmp_path / "notify"))
-    manager.settimeout(10)
-    process = daemon.spawn("run", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
-
-    ready = manager.recv(4096).decode()
-    process.send_signal(signal.SIGHUP)
-    reloading, again = manager.recv(4096).decode(), manager.recv(4096).decode()
-    process.terminate()
-    stopping = manager.recv(4096).decode()
-
-    assert "READY=1" in ready
-    assert f"MAINPID={process.pid}" in ready
-    assert "RELOADING=1\nMONOTONIC_USEC=" in reloading
-    assert "READY=1" in again
-    assert "STOPPING=1" in stopping
-    assert process.wait(10) == 0
-    process.communicate()
-    manager.close()
-
-
-def test_the_watchdog_is_fed(daemon, tmp_path):
-    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    manager.bind(str(tmp_path / "notify"))
-    manager.settimeout(10)
-    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
-    process = daemon.spawn("run", env=environment)
-
-    messages = [manager.recv(4096) for _ in range(4)]
-
-    assert messages.count(b"WATCHDOG=1") >= 2
-    process.terminate()
-    process.communicate(timeout=10)
-    manager.close()
 
 
 def test_upstart_finds_the_process_stopped_when_it_is_ready(daemon):

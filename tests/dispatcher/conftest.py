@@ -53,12 +53,18 @@ def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts a server with the given task functions; stops it when the test is over."""
     started: list[Served] = []
 
-    def start(*functions: Any, waiting: Callable[[str], None] = lambda text: None, **settings: Any) -> Served:
+    def start(
+        *functions: Any,
+        waiting: Callable[[str], None] = lambda text: None,
+        changed: Callable[[], None] = lambda: None,
+        beat_seconds: float | None = None,
+        **settings: Any,
+    ) -> Served:
         registry = Registry([function.__task__ for function in functions])
         values = {"max_parallel": 4, "poll_interval": 0.2, "drain_timeout": 5, **settings}
         given = Settings(users_dir=tmp_path, database=database_url, **values)
         server = Server(given, lambda _: registry, logging.getLogger("taskserver"))
-        server.start(waiting)
+        server.start(waiting, changed, beat_seconds)
         started.append(Served(server, Store.open(database_url)))
         return started[-1]
 

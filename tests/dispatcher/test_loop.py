@@ -10,7 +10,7 @@ from sqlalchemy import text
 from waiting import eventually
 
 from taskserver import Context, task
-from taskserver.database import CommitUnknown, Database, DatabaseUnavailable
+from taskserver.database import CommitUnknown, Database, DatabaseBusy, DatabaseUnavailable
 
 
 def test_a_job_runs_and_its_result_is_kept(serve):
@@ -357,3 +357,42 @@ def test_cron_entries_queue_their_jobs(serve):
     assert job["due_at"] == due
     assert job["result"] == "True"
     assert served.store.entries.get(entry)["next_run_at"] > due
+
+
+def test_jobs_are_counted_that_come_while_nothing_starts(serve):
+    @task("quick")
+    def quick() -> None:
+        pass
+
+    served = serve(quick)
+    served.store.switches.set_autostart(False)
+    eventually(lambda: served.server.status()["autostart"] is False)
+
+    for _ in range(3):
+        served.add("quick")
+
+    eventually(lambda: served.server.status()["waiting"] == 3, what="three that wait")
+
+
+def test_a_count_that_a_locked_database_has_postponed_is_made_up_for(serve, monkeypatch):
+    @task("quick")
+    def quick() -> None:
+        pass
+
+    served = serve(quick, poll_interval=3600)
+    eventually(lambda: served.server.status()["waiting"] == 0)
+    dispatch = served.server._dispatcher._dispatch
+    turn, refused = dispatch.turn, []
+
+    def locked_once(work: Any, capacity: Any) -> Any:
+        if work.count and len(refused) < 3:
+            refused.append(work)
+            raise DatabaseBusy(database="here")
+        return turn(work, capacity)
+
+    monkeypatch.setattr(dispatch, "turn", locked_once)
+    served.store.switches.set_autostart(False)
+    served.add("quick")
+
+    eventually(lambda: served.server.status()["waiting"] == 1, what="the count")
+    assert len(refused) == 3

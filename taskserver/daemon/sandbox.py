@@ -1,0 +1,17 @@
+"""What a service manager's sandbox forbids, in words that say which setting opens it."""
+
+from __future__ import annotations
+
+import errno
+
+from taskserver.texts import translate
+
+
+def reason(error: OSError) -> str:
+    """Why a folder or file can't be used: the system's words, or for a read-only place what to do about it."""
+    if error.errno == errno.EROFS:
+        return translate(
+            "it is read-only for this process; under systemd, set users_dir to the unit's StateDirectory=, "
+            "/var/lib/taskserver, or name the folder in ReadWritePaths= (`systemctl edit task-server`)"
+        )
+    return error.strerror or str(error)
