@@ -175,15 +175,14 @@ class Session:
         self.opened.callback(os.umask, os.umask(UMASK))
         if os.geteuid() != 0:
             return
-        if self.settings.run_as is None:
-            from taskserver.cli import root
+        from taskserver.cli import root
+        from taskserver.daemon.identity import become
 
+        identity = self.identity() if self.settings.run_as is not None else root.owner_of_database(self.settings)
+        if identity is None:
             root.require_database(self.settings)
             return
         self.user  # noqa: B018 known from now on, whoever this process becomes
-        from taskserver.daemon.identity import become
-
-        identity = self.identity()
         _require_reach(identity)
         become(identity)
 
