@@ -250,41 +250,28 @@ PLANTS = {
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", PLANTS)
-def test_whatever_the_daemons_user_plants_root_neither_follows_nor_waits(cloned, somebody, of_root, kind):
+def test_whatever_the_daemons_user_plants_root_neither_follows_nor_waits(cloned, somebody, of_root, kind, name):
     """Every call ends by itself (the harness bounds it), and the victim stays as it was."""
-    victim = of_root / "victim"
-    cloned.control("db", "upgrade")
-    for name in NAMES:
-        victim.write_text("precious\n")
-        victim.chmod(0o666)
-        before = victim.stat()
-        place = cloned.users_dir / name
-        if place.exists():
-            place.unlink()
-        PLANTS[kind](place, victim)
-        if kind not in ("hard link", "device"):
-            os.chown(place, somebody.pw_uid, somebody.pw_gid, follow_symlinks=False)
+    victim, place = of_root / "victim", cloned.given("users") / name
+    victim.write_text("precious\n")
+    victim.chmod(0o666)
+    before = victim.stat()
+    PLANTS[kind](place, victim)
+    if kind not in ("hard link", "device"):
+        os.chown(place, somebody.pw_uid, somebody.pw_gid, follow_symlinks=False)
 
-        done = cloned.control("start", code=None)
-        for words in (("job", "list"), ("stop",)) if "sqlite" in name else (("status",), ("stop",)):
-            cloned.control(*words, code=None)
+    done = cloned.control("start", code=None)
+    for words in (("job", "list"), ("stop",)) if "sqlite" in name else (("status",), ("stop",)):
+        cloned.control(*words, code=None)
 
-        assert done.returncode != 0, name
-        assert name in done.stderr, done.stderr
-        assert victim.read_text() == "precious\n"
-        after = victim.stat()
-        assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
-        _remove(place)
-        cloned.control("db", "upgrade")
+    assert done.returncode != 0
+    assert name in done.stderr
+    assert victim.read_text() == "precious\n"
+    after = victim.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
     assert not cloned.processes()
-
-
-def _remove(place):
-    if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place)
-    else:
-        place.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
