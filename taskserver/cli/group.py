@@ -14,10 +14,8 @@ import click
 import taskserver
 from taskserver.cli.command import Group, Option, command, option
 from taskserver.cli.output import print_json, say
-from taskserver.cli.parameters import JOB_ID
 from taskserver.cli.session import Session, pass_session
-from taskserver.errors import EXIT_UNIMPLEMENTED, TaskServerError
-from taskserver.texts import mark, translate
+from taskserver.texts import mark
 
 PROGRAM = "task_server"
 
@@ -41,10 +39,7 @@ COMMANDS = MappingProxyType(
         "autostart": "taskserver.cli.autostart:autostart",
         "db": "taskserver.cli.db:db",
         "config": "taskserver.cli.config:config",
-        "install": "taskserver.cli.install:install",
-        "uninstall": "taskserver.cli.install:uninstall",
         "completion": "taskserver.cli.completion:completion",
-        "man": "taskserver.cli.man:man",
         "version": "taskserver.cli.group:version",
         "help": "taskserver.cli.group:help_",
     }
@@ -53,54 +48,16 @@ COMMANDS = MappingProxyType(
 TELL_STATE = frozenset({"status"})
 """The commands whose exit code is their answer, whatever becomes of their output."""
 
-UNIMPLEMENTED = MappingProxyType(
-    {
-        "force-stop": "stop --now",
-        "condrestart": "try-restart",
-        "condstop": "stop",
-        "condreload": "reload",
-        "rotate": "reload",
-        "probe": "status",
-    }
-)
-"""Actions that init scripts elsewhere have (Debian, Red Hat, SUSE), and what to call here instead."""
-
-
-class Unimplemented(TaskServerError):
-    text = mark("{action} is not implemented; use {instead}")
-    exit_code = EXIT_UNIMPLEMENTED
-
-
-STARTING = ("start", "run")
-"""The commands that -f and --run-job belong to."""
-
-
-def _refuse_idle_options(ctx: click.Context, command_name: str) -> None:
-    """What would be ignored may have been meant: `--run-job=1 status` runs nothing."""
-    if command_name in STARTING:
-        return
-    for name, shown in (("foreground", "-f"), ("run_job", "--run-job")):
-        if ctx.params.get(name) is not None and ctx.params[name] is not False:
-            ctx.fail(translate("{option} goes with start, not with {command}", option=shown, command=command_name))
-
 
 class Root(Group):
-    """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2.
-
-    As an init script has it, an action that exists elsewhere is unimplemented, not wrong usage.
-    """
+    """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] in UNIMPLEMENTED and not ctx.resilient_parsing:
-            raise Unimplemented(action=args[0], instead=UNIMPLEMENTED[args[0]])
         if ctx.params.get("foreground") and args[0] == "start":
             args = ["run", *args[1:]]
-        found = super().resolve_command(ctx, args)
-        if not ctx.resilient_parsing:
-            _refuse_idle_options(ctx, args[0])
-        return found
+        return super().resolve_command(ctx, args)
 
 
 @command(examples=["task_server version", "task_server version --json"])
@@ -150,10 +107,7 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) 
 )
 @option("-f", "foreground", is_flag=True, help=mark("With start: stay in the foreground, as run does."))
 @option(
-    "--run-job",
-    metavar="ID",
-    type=JOB_ID,
-    help=mark("With start: run this one job now, active or not, then exit."),
+    "--run-job", metavar="ID", type=int, help=mark("With start: run this one job now, active or not, then exit.")
 )
 @option("--allow-root", is_flag=True, help=mark("Let the daemon run as root."))
 @option(

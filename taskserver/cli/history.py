@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
-from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +13,6 @@ from taskserver.cli.command import group, option
 from taskserver.cli.job.view import data_text
 from taskserver.cli.output import (
     local_time,
-    note,
     print_fields,
     print_json,
     print_table,
@@ -23,16 +21,7 @@ from taskserver.cli.output import (
     span,
     status_word,
 )
-from taskserver.cli.parameters import (
-    JOB_ID,
-    RUN_ID,
-    RUN_STATUSES,
-    Moment,
-    TaskName,
-    client_option,
-    first_page,
-    limit_option,
-)
+from taskserver.cli.parameters import JOB_ID, RUN_STATUSES, Moment, TaskName, client_option, limit_option
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -48,9 +37,6 @@ REASON_WORDS = MappingProxyType(
         "drained": mark("its node was stopped"),
     }
 )
-
-SAID_BY_ERROR = ("arguments", "killed")
-"""Reasons with which the error begins anyway."""
 
 Row = Mapping[str, Any]
 
@@ -88,23 +74,12 @@ def history() -> None:
 @option("--before", "before_id", metavar="RUN", type=JOB_ID, help=mark("Go on before this run of the list."))
 @limit_option
 @pass_session
-def list_(session: Session, /, *, limit: int, **filters: Any) -> None:
-    """Lists runs, the latest first.
-
-    At most --limit of them, also with --json; if there are more, a line on stderr says how to go on.
-    """
-    runs, more = first_page(partial(session.store.runs.find, **filters), limit)
+def list_(session: Session, /, **filters: Any) -> None:
+    """Lists runs, the latest first."""
+    runs = session.store.runs.find(**filters)
     if session.json:
         print_json(runs)
-    else:
-        _print_list(runs, session.zone)
-    if more:
-        note(
-            translate("there are more runs: go on with --before {id}, or see more with --limit", id=runs[-1]["id"])
-        )
-
-
-def _print_list(runs: list[dict[str, Any]], zone: tzinfo) -> None:
+        return
     headings = [
         translate("Run"),
         translate("Job"),
@@ -115,17 +90,14 @@ def _print_list(runs: list[dict[str, Any]], zone: tzinfo) -> None:
         translate("Duration"),
         translate("Outcome"),
     ]
-    print_table(headings, (_columns(run, zone) for run in runs), nothing=translate("no runs"))
+    print_table(headings, (_columns(run, session.zone) for run in runs), nothing=translate("no runs"))
 
 
 @history.command(examples=["task_server history show 31", "task_server history show 31 --json"])
-@click.argument("run_id", metavar="RUN", type=RUN_ID)
+@click.argument("run_id", metavar="RUN", type=JOB_ID)
 @pass_session
 def show(session: Session, run_id: int) -> None:
-    """Shows a run with its outcome, its traceback and its output.
-
-    The text counts attempts from 1; with --json `attempt` is the column: how many attempts had failed before.
-    """
+    """Shows a run with its outcome, its traceback and its output."""
     run = session.store.runs.get(run_id)
     lines = session.store.jobs.output(run_id=run_id)
     if session.json:
@@ -142,8 +114,7 @@ def show(session: Session, run_id: int) -> None:
 
 def outcome(run: Row) -> str:
     """`failed (out of time): message`: how the run ended, in one line."""
-    told = (None, "error", run["status"], *(SAID_BY_ERROR if run["error"] else ()))
-    reason = run["reason"] if run["reason"] not in told else None
+    reason = run["reason"] if run["reason"] not in (None, "error", run["status"]) else None
     ended = status_word(run["status"]) + (f" ({reason_word(reason)})" if reason else "")
     what = run["error"] or run["result"] or ""
     return f"{ended}: {what}" if what else ended

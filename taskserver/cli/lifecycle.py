@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import command, option
-from taskserver.cli.parameters import Number
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -67,7 +66,7 @@ def _stop_options(function: Decorated) -> Decorated:
     timeout = option(
         "--timeout",
         metavar="SECONDS",
-        type=Number(),
+        type=float,
         callback=_require_drain_time,
         help=mark("How long running jobs may go on, shorter or longer than drain_timeout of the configuration."),
     )
@@ -111,8 +110,7 @@ def stop(session: Session, timeout: float | None, now: bool) -> int:
 def restart(session: Session, timeout: float | None, now: bool) -> int:
     """Stops the daemon if it runs, then starts it.
 
-    Configuration, task modules, log and database are tried first: where they would keep a new daemon from working,
-    the old one goes on undisturbed.
+    Configuration and task modules are tried first: with faulty ones the daemon goes on undisturbed.
     """
     from taskserver.cli import lifecycle_start, lifecycle_stop
 
@@ -134,21 +132,16 @@ def try_restart(session: Session, timeout: float | None, now: bool) -> int:
     return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session, probed=True)
 
 
-@command(examples=["task_server reload", "task_server reload --rotated"])
-@option(
-    "--rotated",
-    is_flag=True,
-    help=mark("The log was rotated: open it anew, in silence, also if the configuration has faults."),
-)
+@command(examples=["task_server reload"])
 @pass_session
-def reload(session: Session, rotated: bool) -> int:
+def reload(session: Session) -> int:
     """Lets the running daemon read its configuration again and open its log anew.
 
     Says which settings change only with a restart.
     """
     from taskserver.cli import lifecycle_stop
 
-    return lifecycle_stop.reopen(session) if rotated else lifecycle_stop.reload(session)
+    return lifecycle_stop.reload(session)
 
 
 @command("force-reload", examples=["task_server force-reload"])

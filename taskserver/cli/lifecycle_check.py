@@ -12,7 +12,6 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskserver.cli import root
 from taskserver.cli.lifecycle_check_database import database_findings
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.cli.output import note, print_json, say
@@ -76,16 +75,8 @@ def _document(finding: Finding) -> dict[str, str]:
 
 
 def _findings(session: Session) -> Iterator[Finding]:
-    from taskserver.config import ConfigurationError
-
     try:
         settings = session.settings
-    except ConfigurationError as error:
-        for line in error.message().splitlines():
-            yield Finding("configuration", line, error.exit_code)
-        if error.rest is not None:
-            yield from _look_further(session, error.rest, {fault.key for fault in error.faults})
-        return
     except NotConfigured as error:
         for line in error.message().splitlines():
             yield Finding("configuration", line, error.exit_code)
@@ -95,38 +86,12 @@ def _findings(session: Session) -> Iterator[Finding]:
     who = _identity(session, settings)
     if isinstance(who, Finding):
         yield who
-        yield from _look(session, settings, None)
-        return
-    weak = list(dict.fromkeys(root.weak_code(settings, who)))
-    for place in weak:
-        yield Finding("installation", str(place), EXIT_NOT_ALLOWED)
-    yield from _look(session, settings, None if weak else who)
-
-
-def _look_further(session: Session, rest: Settings, at_fault: set[str]) -> Iterator[Finding]:
-    """User, task modules and programs, as far as a faulty file tells them. Folders and database may be named by a
-    default that stands in, and are not looked at; nothing is done for a file that everybody may have written."""
-    if "" in at_fault:
-        return
-    who: Identity | Finding | None = None
-    if not at_fault & {"task_server.run_as", "task_server.allow_root"}:
-        who = _identity(session, rest)
-    if isinstance(who, Finding):
-        yield who
-    if not at_fault & {"task_server.modules", "task_server.python_path"}:
-        if who is None or isinstance(who, Finding):
-            yield from _modules(rest)
-        else:
-            asked = replace(probe.question(rest, None), users_dir=None, log_file=None)
-            yield from _faults_of(probe.ask(who, asked, installation=session.installation))
-    for name, command in rest.tasks.items():
-        if not any(key.startswith(f"tasks.{name}.") for key in at_fault):
-            yield from _command(name, command)
+    yield from _look(session, settings, None if isinstance(who, Finding) else who)
 
 
 def _identity(session: Session, settings: Settings) -> Identity | Finding:
     try:
-        return session.daemon_identity(settings)
+        return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
     except TaskServerError as error:
         return Finding.of("user", error)
 
@@ -137,7 +102,7 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
     from taskserver import database as _  # noqa: F401 that user may not reach the package
 
     reading = pidfile.read(settings.users_dir)
-    refused = folders.refusals(who, users_dir=settings.users_dir, log_file=settings.log_file)
+    refused = folders.refusals(who, users_dir=settings.users_dir, log_file=_log_file(settings))
     for error in refused:
         yield Finding.of("folders", error)
     settled = any(error.fields["key"] == "users_dir" for error in refused) or _is_handed_over(settings, who)
@@ -156,13 +121,7 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
         yield from _command(name, command)
     if not settled:
         yield from _pidfile(settings, reading, trusted=reached)
-    if settled and _is_inside(settings):
-        return
-    try:
-        root.require_database(settings)
-    except root.DatabaseRefused as error:
-        yield Finding.of("database", error)
-    else:
+    if not (settled and _is_inside(settings)):
         running = reading.state is pidfile.State.RUNNING
         yield from database_findings(settings, running=running, trusted=reached)
 
@@ -182,10 +141,14 @@ def _is_closed(folder: Path) -> bool:
         return True
 
 
+def _log_file(settings: Settings) -> Path | None:
+    return None if settings.log_format == "syslog" else settings.log_file
+
+
 def _question(session: Session, settings: Settings, who: Identity, *, settled: bool, refused: bool) -> Question:
     """What the daemon's user is asked: not about folders refused already, nor a log that root will make."""
     asked = probe.question(settings, session.config_file())
-    log = settings.log_file
+    log = _log_file(settings)
     try:
         made_by_root = who.changes and log is not None and not log.exists() and log.parent.stat().st_uid == 0
     except OSError:
@@ -234,22 +197,16 @@ def _as_the_daemon(settings: Settings, answer: Answer) -> Iterator[Finding]:
         if not settings.users_dir.exists():
             text = translate("{path} does not exist yet; start makes it", path=settings.users_dir)
             yield Finding("folders", text, EXIT_OK)
-    yield from _faults_of(answer)
-    for warning in answer.warnings:
-        yield Finding("daemon", warning, EXIT_OK)
-
-
-def _faults_of(answer: Answer) -> Iterator[Finding]:
     for fault in answer.faults:
         yield Finding("daemon", fault, EXIT_NOT_CONFIGURED)
+    for warning in answer.warnings:
+        yield Finding("daemon", warning, EXIT_OK)
 
 
 def _command(name: str, command: CommandSettings) -> Iterator[Finding]:
     area = f"tasks.{name}"
     if command.cwd is not None and not command.cwd.is_dir():
-        yield Finding(
-            area, translate("the folder {path} (cwd) does not exist", path=command.cwd), EXIT_NOT_CONFIGURED
-        )
+        yield Finding(area, translate("the folder {path} (cwd) does not exist", path=command.cwd), EXIT_ERROR)
     program = command.command[0]
     if "{" in program:
         return  # a placeholder: known when a job gives it
@@ -259,5 +216,4 @@ def _command(name: str, command: CommandSettings) -> Iterator[Finding]:
     else:
         found = shutil.which(program, path=command.env.get("PATH")) is not None
     if not found:
-        text = translate("there is no program {program} to execute", program=program)
-        yield Finding(area, text, EXIT_NOT_CONFIGURED)
+        yield Finding(area, translate("there is no program {program} to execute", program=program), EXIT_ERROR)

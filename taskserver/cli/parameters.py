@@ -14,6 +14,7 @@ import click
 
 from taskserver.cli.command import option
 from taskserver.cli.session import Session
+from taskserver.errors import TaskServerError
 from taskserver.texts import mark, translate
 
 if TYPE_CHECKING:
@@ -58,69 +59,44 @@ class Span(click.ParamType[timedelta]):
         return read_span(value)
 
 
-def completed_with(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """How the shell completes a word: with what the database has of `what` (tasks, clients, entries, jobs)."""
-
-    def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from taskserver.cli.completing import items
-
-        return items(ctx, what, incomplete)
-
-    return complete
-
-
 class TaskName(click.ParamType[str]):
     """The name of a task; the shell completes those that daemons have published."""
 
     name = "task"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return completed_with("tasks")(ctx, param, incomplete)
+        from click.shell_completion import CompletionItem
+
+        try:
+            known = Session.of(ctx).store.tasks.find()
+        except (TaskServerError, OSError):
+            return []
+        return [CompletionItem(row["name"]) for row in known if row["name"].startswith(incomplete)]
 
 
-class WholeNumber(click.ParamType[int]):
-    """A whole number within bounds, as every database holds it."""
+class WholeNumber(click.IntRange):
+    """A whole number within bounds; what is none is said to be no integer, not "no integer range"."""
 
     name = "integer"
 
-    def __init__(self, *, min: int, max: int | None = None) -> None:
-        self._least = min
-        self._most = max
-
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            self.fail(translate("{value!r} is not a whole number", value=value), param, ctx)
-        if self._most is not None and not self._least <= number <= self._most:
-            told = translate(
-                "{value} is not from {least} to {most}", value=number, least=self._least, most=self._most
-            )
-            self.fail(told, param, ctx)
-        if number < self._least:
-            self.fail(translate("{value} is less than {least}", value=number, least=self._least), param, ctx)
+        number = int(super().convert(value, param, ctx))
         if number > LARGEST_NUMBER:
             self.fail(translate("{value} is too large a number", value=number), param, ctx)
         return number
 
 
-class Number(click.ParamType[float]):
-    """A number, with or without a fraction."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return float(value)
-        except ValueError:
-            self.fail(translate("{value!r} is not a number", value=value), param, ctx)
-
-
-class Priority(WholeNumber):
+class Priority(click.types.IntParamType):
     """What the column of the priority holds."""
 
-    def __init__(self) -> None:
-        super().__init__(min=LEAST_PRIORITY, max=MOST_PRIORITY)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = int(super().convert(value, param, ctx))
+        if not LEAST_PRIORITY <= number <= MOST_PRIORITY:
+            told = translate(
+                "{value} is not from {least} to {most}", value=number, least=LEAST_PRIORITY, most=MOST_PRIORITY
+            )
+            self.fail(told, param, ctx)
+        return number
 
 
 class Words(click.ParamType[str]):
@@ -132,27 +108,17 @@ class Words(click.ParamType[str]):
         return re.sub("[\ud800-\udfff]", "\ufffd", str(value))
 
 
-class Name(click.ParamType[str]):
-    """A name that is given: not empty, nor spaces alone; strange bytes stay, to be refused with all others."""
-
-    name = "text"
+class Name(Words):
+    """A name that is given: not empty, nor spaces alone."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = str(value)
+        name = super().convert(value, param, ctx)
         if not name.strip():
             self.fail(translate("a name must not be empty"), param, ctx)
         return name
 
 
-class JobId(WholeNumber):
-    """The id of a job; the shell completes the latest."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return completed_with("jobs")(ctx, param, incomplete)
-
-
-JOB_ID = JobId(min=1)
-RUN_ID = WholeNumber(min=1)
+JOB_ID = WholeNumber(min=1)
 
 
 def job_ids(function: Decorated) -> Decorated:
@@ -161,9 +127,7 @@ def job_ids(function: Decorated) -> Decorated:
 
 
 def client_option(help_text: str) -> Callable[[Decorated], Decorated]:
-    return option(
-        "--client", metavar="NAME", type=Words(), help=help_text, shell_complete=completed_with("clients")
-    )
+    return option("--client", metavar="NAME", type=Words(), help=help_text)
 
 
 def limit_option(function: Decorated) -> Decorated:
@@ -175,12 +139,6 @@ def limit_option(function: Decorated) -> Decorated:
         show_default=True,
         help=mark("How many at most."),
     )(function)
-
-
-def first_page(find: Callable[..., list[Any]], limit: int) -> tuple[list[Any], bool]:
-    """The first `limit` rows that `find` has, and whether there are more."""
-    rows = find(limit=min(limit + 1, LARGEST_NUMBER))
-    return rows[:limit], len(rows) > limit
 
 
 def task_with_arguments(function: Decorated) -> Decorated:

@@ -16,10 +16,9 @@ from pathlib import Path
 import click
 
 import taskserver
-from taskserver.cli.output import note, printable
 from taskserver.cli.streams import open_standard_streams, outputs
 from taskserver.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TaskServerError
-from taskserver.texts import LANGUAGES, language, language_of_locale, system_words, translate, use_language
+from taskserver.texts import LANGUAGES, language, language_of_locale, translate, use_language
 
 COMPLETE_VARIABLE = "_TASK_SERVER_COMPLETE"
 
@@ -102,7 +101,7 @@ def _code(returned: object) -> int:
 
 
 def _fail(message: str, code: int = EXIT_ERROR) -> int:
-    note(printable(f"task_server: {message}"))  # it may quote another user's words
+    print(f"task_server: {message}", file=sys.stderr)  # noqa: T201
     return code
 
 
@@ -140,8 +139,7 @@ def _show_traceback(error: Exception) -> None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        words = system_words(error.strerror)
-        return f"{words}: {error.filename}" if error.filename else words
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return " ".join(str(error).split())
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskserver.config import database_url, secrecy
+from taskserver.config import database_url
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import Key
-from taskserver.config.models import WITHOUT_LOG_FILE, CommandSettings, Settings
+from taskserver.config.models import CommandSettings, Settings
 from taskserver.config.source import Source
 from taskserver.config.structure import SERVER, TASKS
 from taskserver.templates import Template
@@ -90,10 +90,7 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
             mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"),
             {"file": source.file},
         )
-    if not database_url.password_of(settings.database):
-        return
-    reader = secrecy.readers(source.mode, source.gid, settings.run_as)
-    if reader == "":
+    if database_url.password_of(settings.database) and source.mode & stat.S_IROTH:
         yield Finding(
             (SERVER, "database"),
             mark(
@@ -101,15 +98,6 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
                 "group, or use database_password_file"
             ),
             {"file": source.file},
-        )
-    elif reader is not None:
-        yield Finding(
-            (SERVER, "database"),
-            mark(
-                "holds a password, and the group {group}, to which the daemon does not belong, may read the file; "
-                "chmod g-rw {file}"
-            ),
-            {"file": source.file, "group": reader},
         )
 
 
@@ -119,11 +107,9 @@ def _server_findings(settings: Settings) -> Iterator[Finding]:
             (SERVER, "run_as"),
             mark("tasks would run as root; name another user, or set allow_root = true as well"),
         )
-    if settings.log_format in WITHOUT_LOG_FILE and settings.log_file:
+    if settings.log_format == "syslog" and settings.log_file:
         yield Finding(
-            (SERVER, "log_file"),
-            mark('contradicts log_format = "{log_format}", which writes no file; remove one'),
-            {"log_format": settings.log_format},
+            (SERVER, "log_file"), mark('contradicts log_format = "syslog", which writes no file; remove one')
         )
     if settings.database_password_file:
         yield from _password_findings(settings)

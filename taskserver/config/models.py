@@ -33,8 +33,6 @@ from taskserver.texts import mark
 DEFAULT_USERS_DIR = "users"
 DATABASE_FILE = "taskserver.sqlite"
 LOG_FILE = "taskserver.log"
-WITHOUT_LOG_FILE = ("journal", "syslog")
-"""Values of log_format with which a service keeps the log."""
 
 _DAY = 86400
 _COUNT = WholeNumber(0, 1_000_000_000, optional=True)
@@ -48,12 +46,6 @@ _NODE = Text(pattern=r"[^@]+", wanted=mark("must not hold an @: {value}"))
 _MODULE = Text(
     pattern=r"[^\W\d]\w*(\.[^\W\d]\w*)*", wanted=mark("must be a module's name as myapp.tasks, not {value}")
 )
-_PASSED_NAME = Text(
-    pattern=r"[A-Za-z_][A-Za-z0-9_]*\*?",
-    wanted=mark(
-        "must be the name of an environment variable, or the beginning of names with a * behind it, not {value}"
-    ),
-)
 _VARIABLES = TableOf(
     TemplateText(), pattern=r"[A-Za-z_][A-Za-z0-9_]*", wanted=mark("is no name for an environment variable")
 )
@@ -61,7 +53,7 @@ _DEFAULTS = TableOf(TemplateText(), pattern=r"[A-Za-z_][A-Za-z0-9_]*", wanted=ma
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CommandSettings(_Table):
@@ -169,11 +161,6 @@ class ServerSettings(_Table):
         default=False,
         description="Whether the daemon may run as root, and every task with it. Better name a user in run_as.",
     )
-    pass_environment: Annotated[tuple[str, ...], ListOf(_PASSED_NAME)] = Field(
-        default=(),
-        description="Variables of root's environment that the daemon keeps when it becomes run_as, as "
-        '["MYAPP_*"]. Kept anyway are PATH, LANG, LC_*, TZ, TASKSERVER_* and what systemd sets.',
-    )
     debug: Annotated[bool, Flag()] = Field(default=False, description="Whether the log tells every step.")
     node_id: Annotated[str, _NODE] = Field(
         default_factory=machine.host_name,
@@ -253,17 +240,12 @@ class ServerSettings(_Table):
     auto_upgrade: Annotated[bool, Flag()] = Field(
         default=False, description="Whether start brings the tables of an older release up to date by itself."
     )
-    log_format: Annotated[
-        Literal["auto", "text", "json", "journal", "syslog"], Choice("auto", "text", "json", "journal", "syslog")
-    ] = Field(
-        default="auto",
-        description="How the log is written: text or json (one object a line), to log_file; or without a file, "
-        "to systemd's journal or to syslog. In the foreground text and json go to standard error, and a log "
-        "that a terminal shows goes nowhere else. auto: journal if systemd runs the server in the foreground, "
-        "else text.",
+    log_format: Annotated[Literal["text", "json", "syslog"], Choice("text", "json", "syslog")] = Field(
+        default="text",
+        description="How the log is written: text, json (one object a line) or syslog (sent there, no file).",
     )
     log_file: Annotated[Path | None, FilePath(optional=True)] = Field(
-        default=None, description="The log of a server in the background. Default: taskserver.log in users_dir."
+        default=None, description="The log. Default: taskserver.log in users_dir."
     )
 
 
@@ -288,7 +270,7 @@ class Settings(ServerSettings, MemoryLimits):
         if not isinstance(users_dir, (str, Path)):
             return given
         filled = {"database": sqlite_url(Path(users_dir, DATABASE_FILE)), **given}
-        if given.get("log_format") not in WITHOUT_LOG_FILE and not given.get("log_file"):
+        if given.get("log_format") != "syslog" and not given.get("log_file"):
             filled["log_file"] = str(Path(users_dir, LOG_FILE))
         return filled
 

@@ -23,8 +23,6 @@ class Preview:
     time_zone: str
     sentence: dict[str, str]
     next: list[datetime]
-    never: bool
-    """Whether no date there is matches; `next` may be empty for other reasons, too."""
     warnings: list[Warning]
 
 
@@ -34,16 +32,12 @@ def preview(spec: str, *, zone: ZoneInfo, after: datetime, count: int) -> Previe
     times: list[datetime] = []
     instant = schedule.next_after(after, zone)
     while instant is not None and len(times) < count:
-        try:
-            times.append(instant.astimezone(zone))
-        except OverflowError:  # the zone's clock is in the year 10000 already
-            break
+        times.append(instant.astimezone(zone))
         instant = schedule.next_after(instant, zone)
     return Preview(
         cron_spec=spec,
         time_zone=zone.key,
         sentence={"en": english.sentence(schedule), "de": german.sentence(schedule)},
         next=times,
-        never=schedule.never,
         warnings=warnings_of(schedule, zone=zone, after=after),
     )

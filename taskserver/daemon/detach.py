@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from taskserver.daemon import confinement, logs, pidfile, readiness, signals
 from taskserver.daemon import identity as identities
+from taskserver.daemon import logs, pidfile, readiness, signals
 from taskserver.daemon.identity import Identity
 from taskserver.daemon.pidfile import AlreadyRunning, PidFile, Record, State
 from taskserver.daemon.readiness import Pipe
@@ -68,6 +68,9 @@ class Launch:
                 "node": self.settings.node_id,
             },
         )
+
+    def log_path(self) -> Path | None:
+        return None if self.settings.log_format == "syslog" else self.settings.log_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ def _listen(launch: Launch, reader: int, say: Callable[[str], None]) -> Started 
             return Started(message["pid"], fresh=True, ready=False)
         if "waiting" in message:
             say(message["waiting"])
-    last = "\n".join(f"    {line}" for line in logs.tail(launch.settings.log_file))
+    last = "\n".join(f"    {line}" for line in logs.tail(launch.log_path()))
     reason = translate("it ended without a word")
     raise StartFailed(f"{reason}\n{last}" if last else reason)
 
@@ -201,8 +204,8 @@ class _AfterCheck:
 
     def __enter__(self) -> None:
         if self._identity.changes:
-            identities.leave_root_behind(self._identity)
-        confinement.hide_memory()
+            identities.verify(self._identity)
+            identities.clean_environment(self._identity, os.environ)
         self._lock.__enter__()
 
     def __exit__(self, *error: object) -> None:

@@ -10,8 +10,8 @@ import faulthandler
 import os
 import signal
 
-from taskserver.daemon import confinement, logs, signals
 from taskserver.daemon import identity as identities
+from taskserver.daemon import logs, signals
 from taskserver.daemon.detach import UMASK, Launch
 from taskserver.daemon.readiness import Manager
 from taskserver.daemon.sdnotify import Notifier
@@ -19,7 +19,7 @@ from taskserver.daemon.supervisor import Supervised, Supervisor
 
 
 def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
-    """Be the daemon until it ends; its exit code. Its log goes to standard error, or where `log_format` says.
+    """Be the daemon until it ends; its exit code. Logs go to standard error.
 
     `stop_when_ready` raises SIGSTOP once work is taken, as upstart's `expect stop` wants it.
     Raises AlreadyRunning, and whatever keeps the pidfile or control socket from being made.
@@ -27,8 +27,10 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # until the supervisor can take them
     notifier = Notifier.from_environment(os.environ)
     faulthandler.enable()  # a watchdog ends it with SIGABRT: what the threads did is what somebody will ask
+    identities.become(launch.identity)
+    os.umask(UMASK)
+    os.chdir(launch.installation)
     log = logs.Logs(foreground=True)
-    _settle(launch)
     with launch.pidfile() as lock:
         log.open(launch.settings)
         try:
@@ -45,19 +47,12 @@ def run_one_job(launch: Launch, job_id: int) -> tuple[int, int]:
 
     No daemon: it takes neither pidfile nor signals.
     """
+    identities.become(launch.identity)
+    os.umask(UMASK)
+    os.chdir(launch.installation)
     log = logs.Logs(foreground=True)
-    _settle(launch)
     log.open(launch.settings)
     try:
         return launch.make_service(launch.settings, log.logger).run_job(job_id)
     finally:
         log.close()
-
-
-def _settle(launch: Launch) -> None:
-    """What detaching does besides: the user, nothing open but the standard streams, umask, working directory."""
-    confinement.close_inherited()
-    identities.become(launch.identity)
-    confinement.hide_memory()
-    os.umask(UMASK)
-    os.chdir(launch.installation)

@@ -23,7 +23,7 @@ from typing import Self
 from taskserver.clock import to_rfc3339
 from taskserver.daemon import process, sandbox
 from taskserver.errors import EXIT_NOT_ALLOWED, TaskServerError
-from taskserver.texts import mark, system_words, translate
+from taskserver.texts import mark, translate
 
 NAME = "taskserver.pid"
 READY = "ready"
@@ -145,11 +145,7 @@ class PidFile:
                 **self._facts,
             },
         )
-        try:
-            self._write()
-        except OSError as error:  # a full disk: an empty pidfile would tell of a daemon that died
-            self.__exit__()
-            raise PidFileRefused(path=self.path, reason=error.strerror) from None
+        self._write()
         return self
 
     def note(self, **facts: str) -> None:
@@ -211,8 +207,7 @@ class PidFile:
 
     def _write(self) -> None:
         contents = self._record.to_text().encode() if self._record else b""
-        if os.pwrite(self._descriptor, contents, 0) < len(contents):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.pwrite(self._descriptor, contents, 0)
         os.ftruncate(self._descriptor, len(contents))
 
 
@@ -233,33 +228,17 @@ def read(users_dir: Path) -> Reading:
 
 def remove_stale(users_dir: Path) -> bool:
     """Remove a pidfile that no daemon holds; whether it is gone."""
+    path = users_dir / NAME
     try:
-        folder = os.open(users_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return True
     except OSError:
         return False
     try:
-        return _remove_unheld(folder)
-    finally:
-        os.close(folder)
-
-
-def _remove_unheld(folder: int) -> bool:
-    """All in the folder of this descriptor, so that root is not led elsewhere between the look and the removal."""
-    try:
-        descriptor = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        named = os.stat(NAME, dir_fd=folder, follow_symlinks=False)
-        if os.path.samestat(os.fstat(descriptor), named):
-            os.unlink(NAME, dir_fd=folder)
+        if _same_file(descriptor, path):
+            path.unlink()
     except OSError:
         return False
     finally:
@@ -285,7 +264,7 @@ def _look(users_dir: Path) -> Reading:
         gone = reading.state is State.DEAD and not _same_file(descriptor, path)
         return Reading(State.STOPPED) if gone else reading
     except OSError as error:
-        return Reading(State.UNKNOWN, reason=f"{path}: {system_words(error.strerror)}")
+        return Reading(State.UNKNOWN, reason=f"{path}: {error.strerror}")
     finally:
         os.close(descriptor)
 

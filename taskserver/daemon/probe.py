@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 60
 NEEDED = ("taskserver.server", "daemon", "click", "pydantic", "sqlalchemy", "croniter")
-
-
-DECLARING = {"command", "title", "env", "defaults"}
-"""What of a command task can keep it from being declared."""
 
 
 class OutOfReach(NotConfigured):
@@ -47,8 +43,6 @@ class Question:
     config_file: str | None
     modules: tuple[str, ...] = ()
     python_path: tuple[str, ...] = ()
-    commands: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Of each command task what its declaration depends on."""
     needed: tuple[str, ...] = NEEDED
     language: str = "en"
 
@@ -65,13 +59,13 @@ class Answer:
 
 def question(settings: Settings, config_file: Path | None) -> Question:
     """What has to be tried for these settings."""
+    log_file = None if settings.log_format == "syslog" else settings.log_file
     return Question(
         users_dir=str(settings.users_dir),
-        log_file=str(settings.log_file) if settings.log_file else None,
+        log_file=str(log_file) if log_file else None,
         config_file=str(config_file) if config_file else None,
         modules=tuple(settings.modules),
         python_path=tuple(str(folder) for folder in settings.python_path),
-        commands={name: task.model_dump(include=DECLARING) for name, task in settings.tasks.items()},
         language=language(),
     )
 
@@ -98,7 +92,6 @@ def ask(identity: Identity, asked: Question, *, installation: Path) -> Answer:
             cwd=installation,
             env=environment,
             timeout=TIMEOUT_SECONDS,
-            start_new_session=True,  # away from the terminal of whoever called
             user=identity.uid if identity.changes else None,
             group=identity.gid if identity.changes else None,
             extra_groups=identity.groups if identity.changes else None,
@@ -200,15 +193,12 @@ def _task_faults(asked: Question) -> list[str]:
     """What the registry says of the task modules; their own output must not mix with ours."""
     from taskserver.errors import TaskServerError
 
-    if not asked.modules and not asked.commands:
+    if not asked.modules:
         return []
     try:
-        from taskserver.config import CommandSettings
         from taskserver.tasks import Registry
 
-        commands = {name: CommandSettings(**fields) for name, fields in asked.commands.items()}
-        folders = [Path(part) for part in asked.python_path]
-        Registry.load(modules=asked.modules, python_path=folders, commands=commands)
+        Registry.load(modules=asked.modules, python_path=[Path(part) for part in asked.python_path], commands={})
     except TaskServerError as error:
         return error.message().splitlines()
     return []

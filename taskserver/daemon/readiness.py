@@ -17,8 +17,6 @@ from taskserver.daemon.sdnotify import Notifier
 
 Message = dict[str, Any]
 
-_LONGEST_LINE = 256 * 1024
-
 
 class Listener(Protocol):
     """Whoever waits for the daemon to be ready. After `ready`, `going_on` or `failed` it waits no longer."""
@@ -98,12 +96,9 @@ class Manager:
 
 
 def messages(descriptor: int) -> Iterator[Message]:
-    """What the daemon says, line by line, until its end of the pipe is closed.
-
-    Root may listen here to a process of another user: no line is longer than this takes.
-    """
+    """What the daemon says, line by line, until its end of the pipe is closed."""
     with os.fdopen(descriptor, "rb") as lines:
-        while line := lines.readline(_LONGEST_LINE):
+        for line in lines:
             try:
                 message = json.loads(line)
             except ValueError:

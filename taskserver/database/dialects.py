@@ -14,7 +14,6 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, p
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from taskserver.clock import to_text
-from taskserver.database.files import refuse_planted
 from taskserver.database.handshake import Refusals
 
 FAULT_BUSY = "busy"  # another writer holds the database: try again at once
@@ -80,15 +79,8 @@ class Sqlite:
     def engine(self, url: URL) -> Engine:
         connect_args = {"timeout": 0, "check_same_thread": False, "cached_statements": 256}
         engine = create_engine(
-            url,
-            paramstyle=self.paramstyle,
-            connect_args=connect_args,
-            poolclass=pool.QueuePool,
-            pool_timeout=60,
-            hide_parameters=True,
+            url, paramstyle=self.paramstyle, connect_args=connect_args, poolclass=pool.QueuePool, pool_timeout=60
         )
-        if url.database:
-            event.listen(engine, "do_connect", lambda *_: refuse_planted(str(url.database)))
         event.listen(engine, "connect", self._on_connect)
         event.listen(engine, "begin", self._on_begin)
         return engine
@@ -193,9 +185,7 @@ class Postgresql:
 
     def engine(self, url: URL) -> Engine:
         query = {**_PROMPT, "application_name": "taskserver", **url.query}
-        engine = create_engine(
-            url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100, hide_parameters=True
-        )
+        engine = create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
         event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "connect", self._on_connect)
         return engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotAllowed, NotConfigured, TaskServerError
+from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotConfigured, TaskServerError
 from taskserver.texts import mark
 
 
@@ -18,12 +18,6 @@ class DatabaseBusy(DatabaseUnavailable):
     text = mark("the database {database} is locked by another writer; try again")
 
 
-class DatabaseMoved(DatabaseUnavailable):
-    """The file that is in use has lost its name: what is at that name now, if anything, is another database."""
-
-    text = mark("the file of the database {database} was removed or replaced while it was in use")
-
-
 class CommitUnknown(DatabaseUnavailable):
     """The connection broke during COMMIT: whether it took effect must be read back."""
 
@@ -34,12 +28,6 @@ class DatabaseRefused(NotConfigured):
     """The database answers, but not to us: trying again won't help."""
 
     text = mark("the database {database} refuses us: {reason}; check task_server.database")
-
-
-class FileRefused(NotAllowed):
-    """In the place of an SQLite file is something that it should not be opened through."""
-
-    text = mark("the database file {file} is refused: {reason}")
 
 
 class InvalidDatabase(NotConfigured):
@@ -55,26 +43,6 @@ class NeedsUpgrade(TaskServerError):
     text = mark(
         "the database {database} has schema {found}, this version needs {wanted}; stop every task server on it, "
         "make a backup, then run `task_server db upgrade`"
-    )
-    exit_code = EXIT_NEEDS_UPGRADE
-
-
-class StrangeVersion(TaskServerError):
-    """Somebody has changed the version by hand."""
-
-    text = mark(
-        "the database {database} has the version {found!r} in its table {table}, which no task server writes; "
-        "restore the database from a backup"
-    )
-    exit_code = EXIT_NEEDS_UPGRADE
-
-
-class TablesTaken(TaskServerError):
-    """Another program has tables where ours would be."""
-
-    text = mark(
-        "the database {database} holds tables of another program that have the names of ours: {names}; "
-        "name another database"
     )
     exit_code = EXIT_NEEDS_UPGRADE
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from taskserver.database.dialects import FAULT_REFUSED, FAULT_STATEMENT
@@ -21,10 +20,9 @@ from taskserver.database.errors import (
     NeedsUpgrade,
     NoDatabase,
     SchemaTooNew,
-    StrangeVersion,
     UpgradeFailed,
 )
-from taskserver.database.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
+from taskserver.database.schema import SCHEMA_VERSION, VERSION_TABLE
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -37,10 +35,7 @@ class SchemaState(StrEnum):
 
 
 def schema_version(database: Database) -> str | None:
-    """The revision found in the database; None where there is none yet, or no file at all.
-
-    Raises StrangeVersion for what is none, and what being connected raises.
-    """
+    """The revision found in the database; None where there is none yet, or no file at all."""
     if database.file is not None and not _is_there(database, database.file):
         return None
     with database.read() as connection:
@@ -51,8 +46,6 @@ def schema_version(database: Database) -> str | None:
             if VERSION_TABLE in str(error.orig) and not no_right_to_it:
                 return None  # no such table, in the words of either database
             raise
-    if found is not None and not re.fullmatch(r"\d{4}", str(found)):
-        raise StrangeVersion(database=database.label, table=VERSION_TABLE, found=str(found))
     return found if found is None else str(found)
 
 
@@ -72,19 +65,6 @@ def schema_state(database: Database) -> SchemaState:
     if found == SCHEMA_VERSION:
         return SchemaState.CURRENT
     return SchemaState.OLDER if found < SCHEMA_VERSION else SchemaState.NEWER
-
-
-def foreign_tables(database: Database) -> list[str]:
-    """Tables and views of another program that stand where this version would make its own.
-
-    To be asked of a database without a schema of ours.
-    """
-    if database.file is not None and not _is_there(database, database.file):
-        return []
-    with database.read() as connection:
-        looking = inspect(connection)
-        present = {*looking.get_table_names(), *looking.get_view_names()}
-    return sorted(present & set(metadata.tables))
 
 
 def require_current(database: Database) -> None:
@@ -121,9 +101,8 @@ def upgrade_apart(database: Database) -> None:
     The URL goes through a pipe, since it may hold a password. Raises UpgradeFailed with what went wrong.
     """
     url = database.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-P", "-m", "taskserver.database"]  # -P: nothing is imported from where we stand
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part.startswith("/"))}
-    done = subprocess.run(command, input=url, text=True, capture_output=True, check=False, env=environment)
+    command = [sys.executable, "-m", "taskserver.database"]
+    done = subprocess.run(command, input=url, text=True, capture_output=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1] if lines else f"exit code {done.returncode}"

@@ -11,7 +11,6 @@ import time
 
 from taskserver.executors import Pool
 from taskserver.jobs import Claim, Reason
-from taskserver.log_fields import about
 
 log = logging.getLogger("taskserver.dispatcher")
 
@@ -85,10 +84,8 @@ class Drain:
     def _ask(self) -> None:
         running = self._pool.running()
         if running:
-            log.warning("the drain time is over: jobs that still run (%d) are asked to stop", len(running))
+            log.warning("the drain time is over: %d running jobs are asked to stop", len(running))
         for job in running:
-            text = "run %d of job %d is asked to stop: the drain time is over"
-            log.info(text, job.run_id, job.job_id, extra=about(job.claim))
             self._pool.stop(job.run_id, Reason.DRAINED)
 
     def _release(self) -> list[Claim]:
@@ -98,7 +95,6 @@ class Drain:
         while time.monotonic() < deadline and self._pool.running():
             time.sleep(0.01)
         left = [job.claim for job in self._pool.running()]
-        for claim in left:
-            text = "job %d did not stop and is released; it runs again at the next start"
-            log.warning(text, claim.job_id, extra=about(claim))
+        if left:
+            log.warning("%d jobs did not stop and are released; they run again at the next start", len(left))
         return left

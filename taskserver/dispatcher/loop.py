@@ -10,20 +10,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from taskserver.clock import system_clock
-from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseMoved, DatabaseUnavailable
+from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseUnavailable
 from taskserver.dispatcher.beat import Beat
 from taskserver.dispatcher.drain import Drain
-from taskserver.dispatcher.steps import tell_turn
-from taskserver.dispatcher.view import Pace, View
 from taskserver.dispatcher.wakeup import Wakeup
 from taskserver.errors import TaskServerError
 from taskserver.executors import Done, Pool
 from taskserver.jobs import Claim, Outcome, Reason, Report
-from taskserver.log_fields import about
 from taskserver.store import Capacity, Dispatch, Turn, Work
 from taskserver.store.outcomes import Ending
 
@@ -39,6 +37,24 @@ BUSY_SECONDS = 0.01
 LONG_BUSY_SECONDS = 5.0
 GIVE_UP_SECONDS = 10.0
 """How long a node that goes down tries to tell a database that does not answer."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How often the dispatcher looks without being woken. May be replaced while it runs."""
+
+    poll_seconds: float
+    heartbeat_seconds: float
+
+
+@dataclass(slots=True)
+class View:
+    """What the dispatcher tells others about itself; plain values, written by its thread alone."""
+
+    database: str = "ok"
+    waiting: int = 0
+    autostart: bool = True
+    last_turn_at: datetime | None = None
 
 
 class Dispatcher:
@@ -122,23 +138,14 @@ class Dispatcher:
         return claim is not None
 
     def run(self) -> None:
-        """Until drained. Leaves nothing claimed if the database lets it.
-
-        Raises DatabaseMoved: claims and outcomes of the database that was are worth nothing in another one.
-        """
-        try:
-            with self._beat.waiting_for_database():
-                self._wakeup.listen()
-            while not self._finished():
-                self._beat.strike()
-                delay = self._try_turn()
-                self._tell_change()
-                self._sleep(delay)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Gives its connections up; `run` does so by itself."""
+        """Until drained. Leaves nothing claimed if the database lets it."""
+        with self._beat.waiting_for_database():
+            self._wakeup.listen()
+        while not self._finished():
+            self._beat.strike()
+            delay = self._try_turn()
+            self._tell_change()
+            self._sleep(delay)
         self._wakeup.deafen()
         self._dispatch.close()
 
@@ -158,8 +165,6 @@ class Dispatcher:
         while (left := deadline - time.monotonic()) > 0:
             self._beat.strike()
             woken = self._wakeup.sleep(self._beat.bounded(left))
-            if woken:
-                log.debug("woken")
             if woken and not self._backoff:
                 self._planned, self._counted = 0.0, False
             if not self._backoff or self._drain.begun:
@@ -170,23 +175,19 @@ class Dispatcher:
         self._take_ended()
         self._next_expiry = self._pool.expire()
         try:
-            self._dispatch.require_in_place()
             if not self._is_due():
                 return self._until_due()
             if time.monotonic() >= self._next_heartbeat:
                 # This node may have slept for longer than its lease: others have its jobs then.
                 self._unsettled = True
-                if not self._backoff:  # else that is done once the database answers
-                    with self._beat.waiting_for_database():
-                        self._wakeup.keep_listening()
+                with self._beat.waiting_for_database():
+                    self._wakeup.keep_listening()
             self._settle()
             self._tell_tasks()
             delay = self._turn()
             self._recovered()
         except DatabaseBusy:
             return self._postponed()
-        except DatabaseMoved:
-            raise
         except (DatabaseUnavailable, TaskServerError) as error:
             return self._unavailable(error)
         except Exception:
@@ -235,7 +236,6 @@ class Dispatcher:
         if publish is not None:
             with self._beat.waiting_for_database():
                 publish()
-            log.debug("the reloaded tasks are published; %d slots", self._pool.size)
             if self._publish is publish:
                 self._publish = None
 
@@ -252,10 +252,8 @@ class Dispatcher:
         self._pool.claims_lost(mine - ended - set(held))
         # What was running before we asked may have ended since, together with a transaction of its own.
         for run_id in set(held) - before - mine - ended - self._given_up:
-            claim = held[run_id]
-            text = "job %s was claimed by a commit that broke off; it runs now"
-            log.info(text, claim.job_id, extra=about(claim))
-            self._submit(claim)
+            log.info("job %s was claimed by a commit that broke off; it runs now", held[run_id].job_id)
+            self._submit(held[run_id])
         self._unsettled = False
 
     def _turn(self) -> float:
@@ -270,7 +268,6 @@ class Dispatcher:
         if count:  # a turn that was postponed has counted nothing
             self._counted, self._next_count = True, now + PULSE_SECONDS
         self._settled(work, turn)
-        tell_turn(work, turn, time.monotonic() - now)
         if beat:
             self._next_heartbeat = now + self.pace.heartbeat_seconds
             self._after_heartbeat()
@@ -284,10 +281,8 @@ class Dispatcher:
         del self._endings[: len(work.endings)]
         del self._reports[: len(work.reports)]
         ended = {claim.run_id for claim, _ in work.endings}
-        for claim, _ in work.endings:
-            if claim.run_id in turn.lost:
-                text = "the claim of run %s was lost: its outcome is not recorded"
-                log.warning(text, claim.run_id, extra=about(claim))
+        for run_id in turn.lost & ended:
+            log.warning("the claim of run %s was lost: its outcome is not recorded", run_id)
         self._pool.claims_lost(turn.lost - ended)
         self._pool.checkpoints_committed(
             report.run_id for report in work.reports if report.has_checkpoint and report.run_id not in turn.lost
@@ -307,10 +302,9 @@ class Dispatcher:
             self._counted = False
 
     def _submit(self, claim: Claim) -> None:
-        """A job without a title of its own has its task's, with its data filled in, or else its task's name."""
+        """A job without a title of its own has its task's, with its data filled in."""
         if not claim.title and claim.task in self._pool.registry:
-            title = self._pool.registry.get(claim.task).render_title(claim.data)
-            claim = replace(claim, title=title or claim.task)
+            claim = replace(claim, title=self._pool.registry.get(claim.task).render_title(claim.data))
         self._pool.submit(claim)
 
     def _plan(self, turn: Turn) -> float:

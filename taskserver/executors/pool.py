@@ -16,13 +16,12 @@ from threading import Lock, Thread
 from typing import Any, Protocol
 
 from taskserver.clock import Clock, system_clock
-from taskserver.executors import outcomes, python, telling
+from taskserver.executors import outcomes, python
 from taskserver.executors.commands import Commands
 from taskserver.executors.link import sweep
 from taskserver.executors.run import Run
 from taskserver.executors.transaction import JobTransaction
 from taskserver.jobs import Claim, Outcome, Reason, Report
-from taskserver.log_fields import about
 from taskserver.tasks import Registry, Stopped, TimedOut, UnknownTask
 
 log = logging.getLogger("taskserver.executors")
@@ -217,11 +216,6 @@ class Pool:
         for run in self._runs(run_ids):
             run.claim_lost()
 
-    def give_up(self) -> None:
-        """Everything is lost and nothing more is taken: what runs is told so, and its outcome is nobody's."""
-        self.claims_lost([job.run_id for job in self.running()])
-        self.close()
-
     def expire(self) -> float | None:
         """Enforce timeouts. Seconds until it should be called again, None when no deadline is ahead."""
         now = time.monotonic()
@@ -258,26 +252,22 @@ class Pool:
     def _carry_out(self, claim: Claim) -> None:
         thread = threading.current_thread()
         name, thread.name = thread.name, f"{thread.name} {claim.task} job {claim.job_id}"
-        since = time.monotonic()
         try:
             outcome, stored = self._run(claim)
         except BaseException as error:  # the slot must live on whatever went wrong in it
-            log.exception("run %d of job %d: the executor failed", claim.run_id, claim.job_id, extra=about(claim))
+            log.exception("run %d of job %d: the executor failed", claim.run_id, claim.job_id)
             outcome, stored = Outcome.failed(outcomes.sentence(error)), False
         finally:
             thread.name = name
-        telling.ended(claim, outcome, time.monotonic() - since)
         self._end(Done(claim, outcome, stored))
 
     def _run(self, claim: Claim) -> tuple[Outcome, bool]:
         try:
             task = self.registry.get(claim.task)
         except UnknownTask:
-            text = "job %d: this node has no task %r; the job is released"
-            log.warning(text, claim.job_id, claim.task, extra=about(claim))
+            log.warning("job %d: this node has no task %r; the job is released", claim.job_id, claim.task)
             return Outcome.released(), False
         begin: Any = lambda: self._store.transactions.begin(claim)  # noqa: E731
-        telling.begins(claim)
         slot = _Slot(Run(claim, task, begin=begin, clock=self._clock, on_urgent=self._on_urgent))
         with self._lock:
             self._slots[claim.run_id] = slot
@@ -302,7 +292,7 @@ class Pool:
         try:
             self._on_done(done)
         except Exception:  # the slot must live on
-            log.exception("run %d: its end could not be handed on", run_id, extra=about(done.claim))
+            log.exception("run %d: its end could not be handed on", run_id)
         finally:
             with self._lock:
                 del self._handing_on[run_id]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from shlex import quote
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
@@ -74,20 +73,11 @@ def _obstacles(
 ) -> Iterator[Finding]:
     if not job.active:
         yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
-    client = connection.execute(select(clients).where(clients.c.id == job.client_id)).first()
-    if client is None:
+    client = connection.execute(select(clients).where(clients.c.id == job.client_id)).one()
+    if client.login is None:
         text = translate(
-            "there is no client with the id {id}, which is its client_id, so it never runs; delete it, or give it "
-            "the id of a client in `client list --json`",
-            id=job.client_id,
-        )
-        yield Finding("no_client", text)
-    elif client.login is None:
-        text = translate(
-            "its client {name} has no login, so none of its jobs runs; give it one with "
-            "`client set-login {quoted} LOGIN`",
+            "its client {name} has no login, so none of its jobs runs; give it one with `client set-login {name}`",
             name=client.name,
-            quoted=quote(client.name),
         )
         yield Finding("no_login", text)
     if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
@@ -147,22 +137,17 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
 def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
     most = connection.execute(select(tasks.c.max_parallel).where(tasks.c.name == job.task)).scalar()
     if most is not None and _running(connection, jobs.c.task == job.task) >= most:
-        text = plural(
-            "{count} job of the task {task} runs already, which is its limit",
-            "{count} jobs of the task {task} run already, which is its limit",
-            most,
-            task=job.task,
+        text = translate(
+            "{most} jobs of the task {task} run already, which is its limit", most=most, task=job.task
         )
         yield Finding("task_limit", text)
     if (
-        client is not None
-        and client.max_parallel is not None
+        client.max_parallel is not None
         and _running(connection, jobs.c.client_id == client.id) >= client.max_parallel
     ):
-        text = plural(
-            "{count} job of the client {name} runs already, which is its limit",
-            "{count} jobs of the client {name} run already, which is its limit",
-            client.max_parallel,
+        text = translate(
+            "{most} jobs of the client {name} run already, which is its limit",
+            most=client.max_parallel,
             name=client.name,
         )
         yield Finding("client_limit", text)
@@ -188,7 +173,7 @@ def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[
     slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
     busy = _running(connection, jobs.c.claim.is_not(None))
     if busy and busy >= slots:
-        yield Finding("no_slot", plural("the {count} slot is busy", "all {count} slots are busy", slots))
+        yield Finding("no_slot", translate("all {slots} slots are busy", slots=slots))
 
 
 def _living(dead: Collection[str]) -> list[ColumnElement[bool]]:

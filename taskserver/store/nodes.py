@@ -14,9 +14,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 from taskserver.database import PATIENT, Database, Patience
 from taskserver.database.schema import clients, jobs, nodes, tasks
 from taskserver.jobs import OnCrash, Outcome, Status
-from taskserver.log_fields import about
 from taskserver.store.outcomes import Outcomes
-from taskserver.store.rows import OF_TASK, as_dict, claim_of
+from taskserver.store.rows import as_dict, claim_of
 from taskserver.store.wakeup import wake_sockets
 
 log = logging.getLogger("taskserver.store")
@@ -130,7 +129,7 @@ class Nodes:
                 jobs,
                 tasks.c.max_crashes,
                 tasks.c.on_crash,
-                *OF_TASK,
+                tasks.c.title.label("task_title"),
                 clients.c.name.label("client"),
                 clients.c.login,
             )
@@ -141,7 +140,7 @@ class Nodes:
         for row in rows:
             self._lose(connection, node, row)
         if rows:
-            log.warning("node %s (pid %s) died: its jobs (%d) are given back", node.node_id, node.pid, len(rows))
+            log.warning("node %s (pid %s) died: %d running jobs given back", node.node_id, node.pid, len(rows))
         return len(rows)
 
     def _lose(self, connection: Connection, node: Any, row: Any) -> None:
@@ -156,10 +155,8 @@ class Nodes:
             after = Outcome.lost(text, job_status=Status.FAILED)
         else:
             after = Outcome.lost(text, job_status=Status.WAITING)
-        claim = claim_of(row)
-        if self._outcomes.apply(connection, [(claim, after)], node.node_id, self._database.now()):
-            told = "run %d of job %d is lost: %s; the job is %s now"
-            log.warning(told, claim.run_id, claim.job_id, text, after.job_status, extra=about(claim))
+        endings = [(claim_of(row), after)]
+        if self._outcomes.apply(connection, endings, node.node_id, self._database.now()):
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(crashes=crashes))
 
     def find(self) -> list[dict[str, Any]]:

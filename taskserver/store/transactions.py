@@ -13,10 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseMoved, DatabaseUnavailable
+from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseUnavailable
 from taskserver.database.schema import runs
 from taskserver.jobs import Claim, Outcome, RunStatus
-from taskserver.log_fields import about
 from taskserver.store.outcomes import Outcomes
 
 log = logging.getLogger("taskserver.store")
@@ -101,7 +100,6 @@ class JobTransaction:
                 self._claim.task,
                 self._claim.job_id,
                 held,
-                extra=about(self._claim),
             )
         self.connection.close()
 
@@ -113,8 +111,6 @@ class JobTransaction:
                     found = connection.execute(
                         select(runs.c.status).where(runs.c.id == self._claim.run_id)
                     ).scalar()
-            except DatabaseMoved:
-                raise
             except DatabaseUnavailable:
                 time.sleep(delay)
                 delay = min(delay * 2, 5.0)

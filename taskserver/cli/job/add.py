@@ -11,16 +11,7 @@ from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.job.wait import wait_for
 from taskserver.cli.output import local_time, note, print_json, say
-from taskserver.cli.parameters import (
-    Moment,
-    Name,
-    Priority,
-    Span,
-    WholeNumber,
-    Words,
-    completed_with,
-    task_with_arguments,
-)
+from taskserver.cli.parameters import Moment, Priority, Span, WholeNumber, Words, task_with_arguments
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -42,13 +33,7 @@ from taskserver.texts import mark, translate
 )
 @option("--priority", metavar="N", type=Priority(), default=0, help=mark("Higher runs first. Default: 0."))
 @option("--title", metavar="TEXT", type=Words(), default="", help=mark("A title for people. Default: the task's."))
-@option(
-    "--client",
-    metavar="NAME",
-    default="default",
-    help=mark("For whom it runs. Default: the client default."),
-    shell_complete=completed_with("clients"),
-)
+@option("--client", metavar="NAME", default="default", help=mark("For whom it runs. Default: the client default."))
 @option("--unique-key", metavar="KEY", help=mark("Queue nothing if a live job of the client has this key."))
 @option(
     "--unique-for",
@@ -56,7 +41,7 @@ from taskserver.texts import mark, translate
     default="live",
     help=mark("Among whom the key is unique: live jobs, or every job there ever was. Default: live."),
 )
-@option("--node", "node_id", metavar="NAME", type=Name(), help=mark("Only this node may run it."))
+@option("--node", "node_id", metavar="NAME", help=mark("Only this node may run it."))
 @option("--max-attempts", metavar="N", type=WholeNumber(min=1), help=mark("Default: the task's."))
 @option("--wait", is_flag=True, help=mark("Wait for its end; the exit code tells how it ended."))
 @option("--timeout", metavar="TIME", type=Span(), help=mark("With --wait: how long at most; seconds, or 10m, 2h."))

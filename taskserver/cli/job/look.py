@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 
 import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.job import view
-from taskserver.cli.output import note, print_fields, print_json, print_table, say
-from taskserver.cli.parameters import (
-    JOB_ID,
-    STATUSES,
-    TaskName,
-    client_option,
-    completed_with,
-    first_page,
-    limit_option,
-)
+from taskserver.cli.output import local_time, print_fields, print_json, print_table, say
+from taskserver.cli.parameters import JOB_ID, STATUSES, TaskName, client_option, limit_option
 from taskserver.cli.session import Session, pass_session
+from taskserver.clock import to_rfc3339
 from taskserver.texts import mark, translate
 
 
@@ -40,12 +32,7 @@ from taskserver.texts import mark, translate
 )
 @client_option(mark("Only this client's jobs."))
 @option("--task", metavar="NAME", type=TaskName(), help=mark("Only jobs of this task."))
-@option(
-    "--entry",
-    metavar="NAME",
-    help=mark("Only jobs of this cron entry."),
-    shell_complete=completed_with("entries"),
-)
+@option("--entry", metavar="NAME", help=mark("Only jobs of this cron entry."))
 @option(
     "--text", metavar="TEXT", help=mark("Only jobs with this text in title, description, task, detail or error.")
 )
@@ -64,39 +51,28 @@ def list_(
     after_id: int | None,
     limit: int,
 ) -> None:
-    """Lists jobs: the running ones first, then in the order in which they will start.
-
-    At most --limit of them, also with --json; if there are more, a line on stderr says how to go on.
-    """
-    find = partial(
-        session.store.jobs.find,
+    """Lists jobs: the running ones first, then in the order in which they will start."""
+    jobs = session.store.jobs.find(
         status=set(statuses) or None,
         client=client,
         task=task,
         entry=None if entry is None else session.store.entries.get(entry, client or "default")["id"],
         text=text,
+        limit=limit,
         after_id=after_id,
     )
-    jobs, more = first_page(find, limit)
     if session.json:
         print_json(jobs)
-    else:
-        rows = (view.columns(job, session.zone) for job in jobs)
-        print_table(view.headings(), rows, nothing=translate("no jobs"))
-    if more:
-        note(
-            translate("there are more jobs: go on with --after {id}, or see more with --limit", id=jobs[-1]["id"])
-        )
+        return
+    rows = (view.columns(job, session.zone) for job in jobs)
+    print_table(view.headings(), rows, nothing=translate("no jobs"))
 
 
 @command(examples=["task_server job show 12", "task_server job show 12 --json"])
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @pass_session
 def show(session: Session, job_id: int) -> None:
-    """Shows a job; of one that is gone, its last run.
-
-    With --json `attempt` is the column: how many attempts have failed so far.
-    """
+    """Shows a job; of one that is gone, its last run."""
     job = session.store.jobs.get(job_id)
     if session.json:
         print_json(job)
@@ -109,7 +85,9 @@ def show(session: Session, job_id: int) -> None:
 @pass_session
 def explain(session: Session, job_id: int) -> None:
     """Says why a job does not run, or when it will."""
-    findings = session.explain(job_id)
+    zone = session.zone
+    show = to_rfc3339 if session.json else lambda moment: local_time(moment, zone, with_zone=True)
+    findings = session.store.jobs.explain(job_id, show, dead=session.dead_nodes())
     if session.json:
         print_json([asdict(finding) for finding in findings])
         return

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import option
-from taskserver.cli.parameters import Priority, WholeNumber, Words, completed_with
+from taskserver.cli.parameters import Priority, WholeNumber, Words
 from taskserver.texts import mark
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -28,13 +28,9 @@ def entry_options(*, adding: bool) -> Callable[[Decorated], Decorated]:
 def by_name(function: Decorated) -> Decorated:
     """The cron entry by its name, or its id, and its client."""
     function = option(
-        "--client",
-        metavar="NAME",
-        default="default",
-        help=mark("Whose entry. Default: the client default."),
-        shell_complete=completed_with("clients"),
+        "--client", metavar="NAME", default="default", help=mark("Whose entry. Default: the client default.")
     )(function)
-    return click.argument("name", shell_complete=completed_with("entries"))(function)
+    return click.argument("name")(function)
 
 
 def _options(adding: bool) -> list[Callable[[Any], Any]]:
