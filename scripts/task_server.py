@@ -1,6 +1,8 @@
 #!/bin/sh
+# chkconfig: 2345 98 02
+# description: Task server: runs due cron entries and queued tasks of one installation.
 ### BEGIN INIT INFO
-# Provides:          task_server
+# Provides:          task-server
 # Required-Start:    $local_fs $remote_fs $syslog
 # Required-Stop:     $local_fs $remote_fs $syslog
 # Should-Start:      postgresql mysql mariadb $network $time
@@ -14,6 +16,8 @@
 # fmt: off
 # The shell reads on here and replaces itself by Python, which takes the same lines for a text.
 ''''true
+# systemd's generator looks for such a line to learn whether an init script can reload.
+: "Usage: task_server {start|stop|restart|try-restart|reload|force-reload|status}"
 PATH=${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}
 export PATH
 

@@ -16,6 +16,7 @@ from taskserver.texts import mark, translate
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
+EXIT_UNIMPLEMENTED = 3
 EXIT_NOT_ALLOWED = 4
 EXIT_NOT_INSTALLED = 5
 EXIT_NOT_CONFIGURED = 6

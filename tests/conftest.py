@@ -22,6 +22,16 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--power-cut", action="store_true", help="also boot a virtual machine and cut its power")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out what is run by option alone."""
+    by_option = collection_path.name == "test_power_cut.py"
+    return True if by_option and not config.getoption("--power-cut") else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out the other database where a test speaks of one alone: `@pytest.mark.only_on("sqlite")`."""
     kept, left_out = [], []

@@ -15,6 +15,7 @@ import taskserver
 from taskserver.cli.command import Group, Option, command, option
 from taskserver.cli.output import print_json, say
 from taskserver.cli.session import Session, pass_session
+from taskserver.errors import EXIT_UNIMPLEMENTED, TaskServerError
 from taskserver.texts import mark
 
 PROGRAM = "task_server"
@@ -48,13 +49,35 @@ COMMANDS = MappingProxyType(
 TELL_STATE = frozenset({"status"})
 """The commands whose exit code is their answer, whatever becomes of their output."""
 
+UNIMPLEMENTED = MappingProxyType(
+    {
+        "force-stop": "stop --now",
+        "condrestart": "try-restart",
+        "condstop": "stop",
+        "condreload": "reload",
+        "rotate": "reload",
+        "probe": "status",
+    }
+)
+"""Actions that init scripts elsewhere have (Debian, Red Hat, SUSE), and what to call here instead."""
+
+
+class Unimplemented(TaskServerError):
+    text = mark("{action} is not implemented; use {instead}")
+    exit_code = EXIT_UNIMPLEMENTED
+
 
 class Root(Group):
-    """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2."""
+    """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2.
+
+    As an init script has it, an action that exists elsewhere is unimplemented, not wrong usage.
+    """
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in UNIMPLEMENTED and not ctx.resilient_parsing:
+            raise Unimplemented(action=args[0], instead=UNIMPLEMENTED[args[0]])
         if ctx.params.get("foreground") and args[0] == "start":
             args = ["run", *args[1:]]
         return super().resolve_command(ctx, args)

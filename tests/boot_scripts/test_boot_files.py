@@ -1,7 +1,9 @@
-"""The files for systemd, SysV init and upstart, checked by the tools of their systems or by their rules."""
+"""The files for every init system, checked by the tools of their systems or by their rules."""
 
 from __future__ import annotations
 
+import json
+import plistlib
 import re
 import shutil
 import subprocess
@@ -14,6 +16,21 @@ SCRIPT = ROOT / "scripts" / "task_server.py"
 SYSTEM_V = ROOT / "scripts" / "boot" / "system-v" / "task-server"
 SYSTEMD = ROOT / "scripts" / "boot" / "systemd"
 UPSTART = ROOT / "scripts" / "boot" / "upstart" / "task-server.conf"
+
+BOOT = ROOT / "scripts" / "boot"
+OPENRC = BOOT / "openrc" / "task-server"
+RUNIT = BOOT / "runit"
+PLIST = BOOT / "launchd" / "taskserver.plist"
+CONTAINERFILE = BOOT / "container" / "Containerfile"
+PLAIN_SHELL = [
+    SYSTEM_V,
+    SYSTEM_V.parent / "default",
+    OPENRC,
+    OPENRC.parent / "conf.d",
+    *(RUNIT / name for name in ("conf", "run", "check", "finish", "log/run")),
+]
+ONLY_READ = {"default", "conf.d", "conf"}
+"""Assignments that another script reads: who sets a variable there does not use it."""
 
 UPSTART_STANZAS = {
     "apparmor",
@@ -59,6 +76,20 @@ def tool(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
+
+
+LAUNCHD_KEYS = {
+    "ExitTimeOut",
+    "KeepAlive",
+    "Label",
+    "ProgramArguments",
+    "RunAtLoad",
+    "StandardErrorPath",
+    "ThrottleInterval",
+    "Umask",
+    "UserName",
+}
+"""Those of launchd.plist(5) that are used; a misspelt key would be ignored without a word."""
 
 
 @pytest.fixture
@@ -128,14 +159,36 @@ def test_the_template_promises_the_same_as_the_unit():
     assert [line for line in plain if line not in settings[0]] == []
 
 
-@pytest.mark.parametrize("command", [["dash", "-n"], ["shellcheck", "-s", "sh"], ["checkbashisms"]])
-def test_the_shell_scripts_are_plain_posix(command, shell_header):
-    for script in (SYSTEM_V, shell_header):
+@pytest.mark.parametrize(
+    "command", [["dash", "-n"], ["shellcheck", "-s", "sh"], ["checkbashisms", "--force", "--posix"]]
+)
+def test_the_shell_scripts_are_plain_posix(command, shell_header, tmp_path):
+    for number, original in enumerate((*PLAIN_SHELL, shell_header)):
+        script = original
+        if not script.read_text().startswith("#!"):  # read by another script, or by a program that is no shell
+            script = tmp_path / f"{number}-{original.name}"
+            script.write_text("#!/bin/sh\n" + original.read_text())
         done = subprocess.run(
-            [tool(command[0]), *command[1:], str(script)], capture_output=True, text=True, check=False, timeout=60
+            [tool(command[0]), *command[1:], *_not_used_here(command[0], original), str(script)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
 
         assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def _not_used_here(checker: str, script: Path) -> list[str]:
+    return ["--exclude=SC2034"] if checker == "shellcheck" and script.name in ONLY_READ else []
+
+
+def test_every_file_of_a_boot_folder_is_checked_somewhere():
+    shell = {
+        file for file in BOOT.rglob("*") if file.is_file() and file.suffix not in (".service", ".plist", ".conf")
+    }
+
+    assert shell - {CONTAINERFILE} == set(PLAIN_SHELL)
 
 
 def test_dash_reads_the_whole_control_script_as_far_as_it_should():
@@ -160,6 +213,8 @@ def test_the_lsb_header_is_complete(script):
         "Description",
     }
     assert script.stat().st_mode & 0o111 == 0o111
+    assert lines[1] == "# chkconfig: 2345 98 02"
+    assert lines[2].startswith("# description: ")
 
 
 def test_upstart_knows_every_stanza_and_one_of_them_executes():
@@ -186,3 +241,46 @@ def test_time_to_stop_is_longer_than_the_default_drain():
     for unit in SYSTEMD.iterdir():
         assert int(re.search(r"TimeoutStopSec=(\d+)", unit.read_text())[1]) >= 60
     assert int(re.search(r"kill timeout (\d+)", UPSTART.read_text())[1]) >= 60
+    assert int(re.search(r'^retry="TERM/(\d+)', OPENRC.read_text(), re.MULTILINE)[1]) >= 60
+    assert plistlib.loads(PLIST.read_bytes())["ExitTimeOut"] >= 60
+    assert int(re.search(r"--stop-timeout (\d+)", CONTAINERFILE.read_text())[1]) >= 60
+
+
+def test_scripts_that_a_supervisor_starts_can_be_executed():
+    for script in (OPENRC, *(RUNIT / name for name in ("run", "check", "finish", "log/run"))):
+        assert script.stat().st_mode & 0o111 == 0o111, script
+
+
+def test_the_same_exit_codes_are_final_for_every_supervisor():
+    """Usage, not allowed, not installed, not configured, needs `db upgrade`: nothing that a restart would mend."""
+    final = {"2", "4", "5", "6", "154"}
+
+    unit = (SYSTEMD / "task-server.service").read_text()
+    systemd = set(re.search(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE)[1].split())
+    upstart = set(re.search(r"^normal exit (.*)$", UPSTART.read_text(), re.MULTILINE)[1].split())
+    runit = set(re.search(r"^ +([0-9 |]+)\)$", (RUNIT / "finish").read_text(), re.MULTILINE)[1].split(" | "))
+
+    assert final <= systemd
+    assert final <= upstart
+    assert final <= runit
+
+
+def test_launchd_is_told_to_run_the_server_in_the_foreground():
+    job = plistlib.loads(PLIST.read_bytes())
+
+    assert job["ProgramArguments"] == ["/opt/taskserver/scripts/task_server.py", "run"]
+    assert job["Umask"] == 0o027
+    assert job["KeepAlive"] == {"SuccessfulExit": False}
+    assert job["RunAtLoad"] is True
+    assert set(job) <= LAUNCHD_KEYS
+
+
+def test_the_container_runs_the_server_as_a_user_of_its_own():
+    steps = [line.split(None, 1) for line in CONTAINERFILE.read_text().splitlines() if line and line[0].isupper()]
+    told = dict(steps)
+
+    assert json.loads(told["ENTRYPOINT"]) == ["/opt/taskserver/scripts/task_server.py"]
+    assert json.loads(told["CMD"])[-1] == "run"
+    assert told["USER"] == "taskserver"
+    assert told["STOPSIGNAL"] == "SIGTERM"
+    assert json.loads(told["HEALTHCHECK"].partition("CMD ")[2])[-1] == "status"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,6 +67,14 @@ def test_the_lsb_table_while_nothing_runs(init_script, config):
     assert call(init_script, **environment).returncode == 2
 
 
+@pytest.mark.parametrize("action", ["force-stop", "condrestart", "condstop", "condreload", "rotate", "probe"])
+def test_an_action_that_others_have_is_unimplemented(init_script, config, action):
+    done = call(init_script, action, TASKSERVER_CONFIG=str(config))
+
+    assert done.returncode == 3
+    assert f"{action} is not implemented" in done.stderr
+
+
 def test_not_configured_is_six(init_script, tmp_path):
     done = call(init_script, "start", TASKSERVER_CONFIG=str(tmp_path / "missing.toml"))
 
@@ -89,6 +98,78 @@ def test_a_really_empty_environment_suffices(init_script, config):
     )
 
     assert done.returncode in (0, 3), done.stderr
+
+
+class Copy:
+    """The script for /etc/init.d with a file of defaults of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.script = folder / "task-server"
+        self.defaults = folder / "default"
+        text = SYSTEM_V.read_text().replace("/etc/default/task-server", str(self.defaults))
+        self.script.write_text(text.replace("/opt/taskserver", str(folder / "nowhere")))
+        self.script.chmod(0o755)
+
+    def __call__(self, action: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self.script), action],
+            check=False,
+            **{"capture_output": True, "text": True, "env": {}, "cwd": "/", **options},
+        )
+
+
+@pytest.fixture
+def copy(tmp_path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_the_defaults_name_program_configuration_and_options(copy, tmp_path):
+    program = tmp_path / "a program"
+    program.write_text('#!/bin/sh\nprintf "%s|" "$LANGUAGE" "$@"\n')
+    program.chmod(0o755)
+    copy.defaults.write_text(
+        f"DAEMON='{program}'\nCONFIG='/etc/one two.toml'\nDAEMON_OPTS='--lang de'\nexport LANGUAGE=de\n"
+    )
+
+    done = copy("start", env={"CONFIG": "/tmp/of-the-caller", "DAEMON_OPTS": "--json"})
+
+    assert (done.returncode, done.stdout) == (0, "de|-c|/etc/one two.toml|--lang|de|start|")
+
+
+def test_the_sample_of_the_defaults_says_nothing_until_it_is_edited(copy, tmp_path):
+    sample = (SYSTEM_V.parent / "default").read_text()
+    edited = sample.replace("# DAEMON=/opt/taskserver", f"DAEMON={ROOT}")
+    edited = edited.replace("# CONFIG=/etc/taskserver.toml", f"CONFIG={tmp_path}/missing.toml")
+
+    copy.defaults.write_text(sample)
+    assert copy("start").returncode == 5
+    copy.defaults.write_text(edited)
+    done = copy("start")
+
+    assert done.returncode == 6
+    assert "missing.toml" in done.stderr
+
+
+@pytest.mark.parametrize(("action", "code"), [("start", 6), ("stop", 6), ("status", 4)])
+def test_defaults_that_no_shell_reads_are_named(copy, action, code):
+    copy.defaults.write_text("DAEMON=('x'\n")
+
+    done = copy(action)
+
+    assert done.returncode == code
+    assert f"{copy.defaults} is no shell script" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can try it as another user")
+def test_defaults_that_are_not_for_this_user_are_not_passed_over(open_to_all):
+    copy = Copy(open_to_all)
+    copy.defaults.write_text("DAEMON=/bin/true\n")
+    copy.defaults.chmod(0o600)
+
+    done = copy("start", user="nobody", extra_groups=[])
+
+    assert done.returncode == 4
+    assert str(copy.defaults) in done.stderr
 
 
 ACTIONS = {"start": 5, "restart": 5, "reload": 5, "force-reload": 5, "stop": 0, "try-restart": 0, "status": 4}

@@ -41,23 +41,20 @@ def test_what_the_daemon_does_not_take_is_taken_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        words(pid=1),
-        words(ticks=1),
-        words(age=31),
-        words(age=-5),
-        words(seconds="-1"),
-        words(seconds="nan"),
-        words(seconds="inf"),
-        words(seconds="604801"),
-        "",
-        "90\n",
-        "é\n",
-        "x" * 5000,
-    ],
+    "wrong",
+    [{"pid": 1}, {"ticks": 1}, {"age": 31}, {"age": -5}]
+    + [{"seconds": seconds} for seconds in ("-1", "nan", "inf", "604801")],
+    ids=str,
 )
-def test_old_foreign_and_senseless_requests_are_removed_and_ignored(tmp_path, text):
+def test_old_foreign_and_impossible_requests_are_removed_and_ignored(tmp_path, wrong):
+    lay(tmp_path, words(**wrong))
+
+    assert stop_request.take(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "90\n", "é\n", "x" * 5000])
+def test_what_is_no_request_is_removed_and_ignored(tmp_path, text):
     lay(tmp_path, text)
 
     assert stop_request.take(tmp_path) is None

@@ -24,3 +24,11 @@ def patient(ctx: Context, seconds: float = 60, trace: str = "") -> str:
         ctx.check_stop()
         time.sleep(0.01)
     return "ended by itself"
+
+
+@task("awaits")
+def awaits(ctx: Context, file: str) -> str:
+    """Ends when the file is there, and never heeds a wish to stop."""
+    while not Path(file).exists():
+        time.sleep(0.01)
+    return "it is there"
