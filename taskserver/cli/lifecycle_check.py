@@ -102,7 +102,7 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
     from taskserver import database as _  # noqa: F401 that user may not reach the package
 
     reading = pidfile.read(settings.users_dir)
-    refused = folders.refusals(who, users_dir=settings.users_dir, log_file=_log_file(settings))
+    refused = folders.refusals(who, users_dir=settings.users_dir, log_file=settings.log_file)
     for error in refused:
         yield Finding.of("folders", error)
     settled = any(error.fields["key"] == "users_dir" for error in refused) or _is_handed_over(settings, who)
@@ -141,14 +141,10 @@ def _is_closed(folder: Path) -> bool:
         return True
 
 
-def _log_file(settings: Settings) -> Path | None:
-    return None if settings.log_format == "syslog" else settings.log_file
-
-
 def _question(session: Session, settings: Settings, who: Identity, *, settled: bool, refused: bool) -> Question:
     """What the daemon's user is asked: not about folders refused already, nor a log that root will make."""
     asked = probe.question(settings, session.config_file())
-    log = _log_file(settings)
+    log = settings.log_file
     try:
         made_by_root = who.changes and log is not None and not log.exists() and log.parent.stat().st_uid == 0
     except OSError:

@@ -66,7 +66,7 @@ def _file_faults(settings: Settings, file: Path, *, running: bool, trusted: bool
 
 def _made_by_start(settings: Settings, folder: Path) -> bool:
     made = [settings.users_dir]
-    if settings.log_file is not None and settings.log_format != "syslog":
+    if settings.log_file is not None:
         made.append(settings.log_file.parent)
     return folder in [Path(os.path.realpath(place)) for place in made]
 

@@ -90,8 +90,7 @@ def _identity(session: Session, settings: Settings) -> Identity:
 
 
 def _prepare_folders(settings: Settings, who: Identity) -> None:
-    log_file = None if settings.log_format == "syslog" else settings.log_file
-    folders.prepare(who, users_dir=settings.users_dir, log_file=log_file)
+    folders.prepare(who, users_dir=settings.users_dir, log_file=settings.log_file)
 
 
 def _probe(session: Session, settings: Settings, who: Identity) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from taskserver.config import database_url
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import Key
-from taskserver.config.models import CommandSettings, Settings
+from taskserver.config.models import WITHOUT_LOG_FILE, CommandSettings, Settings
 from taskserver.config.source import Source
 from taskserver.config.structure import SERVER, TASKS
 from taskserver.templates import Template
@@ -107,9 +107,11 @@ def _server_findings(settings: Settings) -> Iterator[Finding]:
             (SERVER, "run_as"),
             mark("tasks would run as root; name another user, or set allow_root = true as well"),
         )
-    if settings.log_format == "syslog" and settings.log_file:
+    if settings.log_format in WITHOUT_LOG_FILE and settings.log_file:
         yield Finding(
-            (SERVER, "log_file"), mark('contradicts log_format = "syslog", which writes no file; remove one')
+            (SERVER, "log_file"),
+            mark('contradicts log_format = "{log_format}", which writes no file; remove one'),
+            {"log_format": settings.log_format},
         )
     if settings.database_password_file:
         yield from _password_findings(settings)

@@ -33,6 +33,8 @@ from taskserver.texts import mark
 DEFAULT_USERS_DIR = "users"
 DATABASE_FILE = "taskserver.sqlite"
 LOG_FILE = "taskserver.log"
+WITHOUT_LOG_FILE = ("journal", "syslog")
+"""Values of log_format with which a service keeps the log."""
 
 _DAY = 86400
 _COUNT = WholeNumber(0, 1_000_000_000, optional=True)
@@ -240,12 +242,17 @@ class ServerSettings(_Table):
     auto_upgrade: Annotated[bool, Flag()] = Field(
         default=False, description="Whether start brings the tables of an older release up to date by itself."
     )
-    log_format: Annotated[Literal["text", "json", "syslog"], Choice("text", "json", "syslog")] = Field(
-        default="text",
-        description="How the log is written: text, json (one object a line) or syslog (sent there, no file).",
+    log_format: Annotated[
+        Literal["auto", "text", "json", "journal", "syslog"], Choice("auto", "text", "json", "journal", "syslog")
+    ] = Field(
+        default="auto",
+        description="How the log is written: text or json (one object a line), to log_file; or without a file, "
+        "to systemd's journal or to syslog. In the foreground text and json go to standard error, and a log "
+        "that a terminal shows goes nowhere else. auto: journal if systemd runs the server in the foreground, "
+        "else text.",
     )
     log_file: Annotated[Path | None, FilePath(optional=True)] = Field(
-        default=None, description="The log. Default: taskserver.log in users_dir."
+        default=None, description="The log of a server in the background. Default: taskserver.log in users_dir."
     )
 
 
@@ -270,7 +277,7 @@ class Settings(ServerSettings, MemoryLimits):
         if not isinstance(users_dir, (str, Path)):
             return given
         filled = {"database": sqlite_url(Path(users_dir, DATABASE_FILE)), **given}
-        if given.get("log_format") != "syslog" and not given.get("log_file"):
+        if given.get("log_format") not in WITHOUT_LOG_FILE and not given.get("log_file"):
             filled["log_file"] = str(Path(users_dir, LOG_FILE))
         return filled
 

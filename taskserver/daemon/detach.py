@@ -69,9 +69,6 @@ class Launch:
             },
         )
 
-    def log_path(self) -> Path | None:
-        return None if self.settings.log_format == "syslog" else self.settings.log_file
-
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -139,7 +136,7 @@ def _listen(launch: Launch, reader: int, say: Callable[[str], None]) -> Started 
             return Started(message["pid"], fresh=True, ready=False)
         if "waiting" in message:
             say(message["waiting"])
-    last = "\n".join(f"    {line}" for line in logs.tail(launch.log_path()))
+    last = "\n".join(f"    {line}" for line in logs.tail(launch.settings.log_file))
     reason = translate("it ended without a word")
     raise StartFailed(f"{reason}\n{last}" if last else reason)
 

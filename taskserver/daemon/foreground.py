@@ -19,7 +19,7 @@ from taskserver.daemon.supervisor import Supervised, Supervisor
 
 
 def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
-    """Be the daemon until it ends; its exit code. Logs go to standard error.
+    """Be the daemon until it ends; its exit code. Its log goes to standard error, or where `log_format` says.
 
     `stop_when_ready` raises SIGSTOP once work is taken, as upstart's `expect stop` wants it.
     Raises AlreadyRunning, and whatever keeps the pidfile or control socket from being made.
@@ -27,10 +27,10 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # until the supervisor can take them
     notifier = Notifier.from_environment(os.environ)
     faulthandler.enable()  # a watchdog ends it with SIGABRT: what the threads did is what somebody will ask
+    log = logs.Logs(foreground=True)
     identities.become(launch.identity)
     os.umask(UMASK)
     os.chdir(launch.installation)
-    log = logs.Logs(foreground=True)
     with launch.pidfile() as lock:
         log.open(launch.settings)
         try:
@@ -47,10 +47,10 @@ def run_one_job(launch: Launch, job_id: int) -> tuple[int, int]:
 
     No daemon: it takes neither pidfile nor signals.
     """
+    log = logs.Logs(foreground=True)
     identities.become(launch.identity)
     os.umask(UMASK)
     os.chdir(launch.installation)
-    log = logs.Logs(foreground=True)
     log.open(launch.settings)
     try:
         return launch.make_service(launch.settings, log.logger).run_job(job_id)

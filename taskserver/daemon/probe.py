@@ -59,10 +59,9 @@ class Answer:
 
 def question(settings: Settings, config_file: Path | None) -> Question:
     """What has to be tried for these settings."""
-    log_file = None if settings.log_format == "syslog" else settings.log_file
     return Question(
         users_dir=str(settings.users_dir),
-        log_file=str(log_file) if log_file else None,
+        log_file=str(settings.log_file) if settings.log_file else None,
         config_file=str(config_file) if config_file else None,
         modules=tuple(settings.modules),
         python_path=tuple(str(folder) for folder in settings.python_path),

@@ -79,7 +79,12 @@ class Sqlite:
     def engine(self, url: URL) -> Engine:
         connect_args = {"timeout": 0, "check_same_thread": False, "cached_statements": 256}
         engine = create_engine(
-            url, paramstyle=self.paramstyle, connect_args=connect_args, poolclass=pool.QueuePool, pool_timeout=60
+            url,
+            paramstyle=self.paramstyle,
+            connect_args=connect_args,
+            poolclass=pool.QueuePool,
+            pool_timeout=60,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", self._on_connect)
         event.listen(engine, "begin", self._on_begin)
@@ -185,7 +190,9 @@ class Postgresql:
 
     def engine(self, url: URL) -> Engine:
         query = {**_PROMPT, "application_name": "taskserver", **url.query}
-        engine = create_engine(url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100)
+        engine = create_engine(
+            url.set(query=query), pool_pre_ping=True, pool_size=5, max_overflow=100, hide_parameters=True
+        )
         event.listen(engine, "do_connect", self._connect)
         event.listen(engine, "connect", self._on_connect)
         return engine

@@ -11,6 +11,7 @@ import time
 
 from taskserver.executors import Pool
 from taskserver.jobs import Claim, Reason
+from taskserver.log_fields import about
 
 log = logging.getLogger("taskserver.dispatcher")
 
@@ -86,6 +87,8 @@ class Drain:
         if running:
             log.warning("the drain time is over: %d running jobs are asked to stop", len(running))
         for job in running:
+            text = "run %d of job %d is asked to stop: the drain time is over"
+            log.info(text, job.run_id, job.job_id, extra=about(job.claim))
             self._pool.stop(job.run_id, Reason.DRAINED)
 
     def _release(self) -> list[Claim]:
@@ -95,6 +98,7 @@ class Drain:
         while time.monotonic() < deadline and self._pool.running():
             time.sleep(0.01)
         left = [job.claim for job in self._pool.running()]
-        if left:
-            log.warning("%d jobs did not stop and are released; they run again at the next start", len(left))
+        for claim in left:
+            text = "job %d did not stop and is released; it runs again at the next start"
+            log.warning(text, claim.job_id, extra=about(claim))
         return left

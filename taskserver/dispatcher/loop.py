@@ -22,6 +22,7 @@ from taskserver.dispatcher.wakeup import Wakeup
 from taskserver.errors import TaskServerError
 from taskserver.executors import Done, Pool
 from taskserver.jobs import Claim, Outcome, Reason, Report
+from taskserver.log_fields import about
 from taskserver.store import Capacity, Dispatch, Turn, Work
 from taskserver.store.outcomes import Ending
 
@@ -252,8 +253,10 @@ class Dispatcher:
         self._pool.claims_lost(mine - ended - set(held))
         # What was running before we asked may have ended since, together with a transaction of its own.
         for run_id in set(held) - before - mine - ended - self._given_up:
-            log.info("job %s was claimed by a commit that broke off; it runs now", held[run_id].job_id)
-            self._submit(held[run_id])
+            claim = held[run_id]
+            text = "job %s was claimed by a commit that broke off; it runs now"
+            log.info(text, claim.job_id, extra=about(claim))
+            self._submit(claim)
         self._unsettled = False
 
     def _turn(self) -> float:
@@ -281,8 +284,10 @@ class Dispatcher:
         del self._endings[: len(work.endings)]
         del self._reports[: len(work.reports)]
         ended = {claim.run_id for claim, _ in work.endings}
-        for run_id in turn.lost & ended:
-            log.warning("the claim of run %s was lost: its outcome is not recorded", run_id)
+        for claim, _ in work.endings:
+            if claim.run_id in turn.lost:
+                text = "the claim of run %s was lost: its outcome is not recorded"
+                log.warning(text, claim.run_id, extra=about(claim))
         self._pool.claims_lost(turn.lost - ended)
         self._pool.checkpoints_committed(
             report.run_id for report in work.reports if report.has_checkpoint and report.run_id not in turn.lost

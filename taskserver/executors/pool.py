@@ -16,12 +16,13 @@ from threading import Lock, Thread
 from typing import Any, Protocol
 
 from taskserver.clock import Clock, system_clock
-from taskserver.executors import outcomes, python
+from taskserver.executors import outcomes, python, telling
 from taskserver.executors.commands import Commands
 from taskserver.executors.link import sweep
 from taskserver.executors.run import Run
 from taskserver.executors.transaction import JobTransaction
 from taskserver.jobs import Claim, Outcome, Reason, Report
+from taskserver.log_fields import about
 from taskserver.tasks import Registry, Stopped, TimedOut, UnknownTask
 
 log = logging.getLogger("taskserver.executors")
@@ -252,22 +253,26 @@ class Pool:
     def _carry_out(self, claim: Claim) -> None:
         thread = threading.current_thread()
         name, thread.name = thread.name, f"{thread.name} {claim.task} job {claim.job_id}"
+        since = time.monotonic()
         try:
             outcome, stored = self._run(claim)
         except BaseException as error:  # the slot must live on whatever went wrong in it
-            log.exception("run %d of job %d: the executor failed", claim.run_id, claim.job_id)
+            log.exception("run %d of job %d: the executor failed", claim.run_id, claim.job_id, extra=about(claim))
             outcome, stored = Outcome.failed(outcomes.sentence(error)), False
         finally:
             thread.name = name
+        telling.ended(claim, outcome, time.monotonic() - since)
         self._end(Done(claim, outcome, stored))
 
     def _run(self, claim: Claim) -> tuple[Outcome, bool]:
         try:
             task = self.registry.get(claim.task)
         except UnknownTask:
-            log.warning("job %d: this node has no task %r; the job is released", claim.job_id, claim.task)
+            text = "job %d: this node has no task %r; the job is released"
+            log.warning(text, claim.job_id, claim.task, extra=about(claim))
             return Outcome.released(), False
         begin: Any = lambda: self._store.transactions.begin(claim)  # noqa: E731
+        telling.begins(claim)
         slot = _Slot(Run(claim, task, begin=begin, clock=self._clock, on_urgent=self._on_urgent))
         with self._lock:
             self._slots[claim.run_id] = slot
@@ -292,7 +297,7 @@ class Pool:
         try:
             self._on_done(done)
         except Exception:  # the slot must live on
-            log.exception("run %d: its end could not be handed on", run_id)
+            log.exception("run %d: its end could not be handed on", run_id, extra=about(done.claim))
         finally:
             with self._lock:
                 del self._handing_on[run_id]

@@ -16,9 +16,11 @@ from contextvars import Context as Variables
 from threading import Lock, get_ident
 from typing import Any
 
+import taskserver.tasks.logs  # noqa: F401 - now, so that no run is interrupted while it imports it
 from taskserver.executors import outcomes
 from taskserver.executors.run import Run
 from taskserver.jobs import Outcome, Reason
+from taskserver.log_fields import about, speaking
 from taskserver.tasks import Context, Stopped
 
 log = logging.getLogger("taskserver.executors")
@@ -102,7 +104,8 @@ def _commit(run: Run, outcome: Outcome) -> tuple[Outcome, bool]:
         return outcome, False
     if run.own_transaction.commit(outcome):
         return outcome, True
-    log.warning("run %d: its claim was lost, so its transaction was rolled back", run.run_id)
+    text = "run %d: its claim was lost, so its transaction was rolled back"
+    log.warning(text, run.run_id, extra=about(run.claim))
     return Outcome.released(reason=Reason.LOST), False
 
 
@@ -110,12 +113,14 @@ def _roll_back(run: Run) -> None:
     try:
         run.own_transaction.rollback()
     except Exception:  # a dead connection has rolled back by itself
-        log.warning("run %d: the transaction could not be rolled back", run.run_id, exc_info=True)
+        text = "run %d: the transaction could not be rolled back"
+        log.warning(text, run.run_id, exc_info=True, extra=about(run.claim))
 
 
 def _call(run: Run) -> Any:
     function = run.task.function
     assert function is not None  # noqa: S101
+    speaking(run.claim)
     if run.stop_reason() is not None:
         raise Stopped
     arguments = outcomes.bound(run.task, run.claim)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select, update
@@ -19,6 +18,7 @@ from taskserver.database import BRIEF, PATIENT, Database, DatabaseUnavailable, P
 from taskserver.database.schema import jobs, nodes
 from taskserver.database.types import read_instant
 from taskserver.jobs import Claim, Outcome, Reason, Report
+from taskserver.log_fields import about
 from taskserver.store.claims import Claims
 from taskserver.store.limits import Capacity
 from taskserver.store.occurrences import BATCH, Occurrences
@@ -193,7 +193,10 @@ class Dispatch:
             with self._database.write(connection, patience=PATIENT):
                 self._record(connection, work, capacity, turn)
         except NOT_STORABLE as error:
-            log.error("the database refuses what run %s reports: %s", _run_ids(work), _said(error))
+            subjects: list[Claim | Report] = [*work.reports, *(claim for claim, _ in work.endings)]
+            for subject in subjects:
+                text = "the database refuses what run %s reports: %s"
+                log.error(text, subject.run_id, _said(error), extra=about(subject))
             return False
         return True
 
@@ -290,7 +293,3 @@ class Dispatch:
 def _said(error: Exception) -> BaseException:
     """The error itself, without the statement that SQLAlchemy wraps it in."""
     return (error.orig if isinstance(error, StatementError) else None) or error
-
-
-def _run_ids(work: Work) -> list[Any]:
-    return [claim.run_id for claim, _ in work.endings] + [report.run_id for report in work.reports]

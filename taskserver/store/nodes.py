@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from taskserver.database import PATIENT, Database, Patience
 from taskserver.database.schema import clients, jobs, nodes, tasks
 from taskserver.jobs import OnCrash, Outcome, Status
+from taskserver.log_fields import about
 from taskserver.store.outcomes import Outcomes
 from taskserver.store.rows import as_dict, claim_of
 from taskserver.store.wakeup import wake_sockets
@@ -155,8 +156,10 @@ class Nodes:
             after = Outcome.lost(text, job_status=Status.FAILED)
         else:
             after = Outcome.lost(text, job_status=Status.WAITING)
-        endings = [(claim_of(row), after)]
-        if self._outcomes.apply(connection, endings, node.node_id, self._database.now()):
+        claim = claim_of(row)
+        if self._outcomes.apply(connection, [(claim, after)], node.node_id, self._database.now()):
+            told = "run %d of job %d is lost: %s; the job is %s now"
+            log.warning(told, claim.run_id, claim.job_id, text, after.job_status, extra=about(claim))
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(crashes=crashes))
 
     def find(self) -> list[dict[str, Any]]:

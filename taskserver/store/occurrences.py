@@ -17,6 +17,7 @@ from taskserver.cron import InvalidSchedule, InvalidTimeZone, Schedule, check_ti
 from taskserver.database import Database
 from taskserver.database.schema import jobs, missed_runs, tasks
 from taskserver.jobs import LIVE, Misfire, Overlap, Ready, Status
+from taskserver.log_fields import about_task
 
 log = logging.getLogger("taskserver.cron")
 
@@ -108,13 +109,15 @@ class Occurrences:
             zone = check_time_zone(entry.time_zone) if entry.time_zone else self._zone
         except (InvalidSchedule, InvalidTimeZone) as error:
             # Only a plain INSERT or UPDATE can bring it here; our own interfaces refuse it.
-            log.error("cron entry %s (%s) is switched off: %s", entry.id, entry.name, error)
+            text = "cron entry %s (%s) is switched off: %s"
+            log.error(text, entry.id, entry.name, error, extra=about_task(entry.task))
             self._move(connection, entry, {"active": False, "error": str(error)})
             return 0
         if entry.next_run_at is None:
             first = schedule.next_after(now, zone)
             if first is None:
-                log.error("cron entry %s (%s) is switched off: it never fires", entry.id, entry.name)
+                text = "cron entry %s (%s) is switched off: it never fires"
+                log.error(text, entry.id, entry.name, extra=about_task(entry.task))
                 self._move(connection, entry, {"active": False, "error": "the schedule never fires"})
             else:
                 self._move(connection, entry, {"next_run_at": first})
@@ -172,6 +175,7 @@ class Occurrences:
             len(times) + more,
             reason,
             times[0],
+            extra=about_task(entry.task),
         )
         connection.execute(
             insert(missed_runs).values(

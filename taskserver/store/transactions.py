@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseUnavailable
 from taskserver.database.schema import runs
 from taskserver.jobs import Claim, Outcome, RunStatus
+from taskserver.log_fields import about
 from taskserver.store.outcomes import Outcomes
 
 log = logging.getLogger("taskserver.store")
@@ -100,6 +101,7 @@ class JobTransaction:
                 self._claim.task,
                 self._claim.job_id,
                 held,
+                extra=about(self._claim),
             )
         self.connection.close()
 

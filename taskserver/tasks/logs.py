@@ -1,7 +1,7 @@
 """The logger of one run: a real `logging.Logger` that is listed nowhere, so it ends with the run.
 
-Its lines are kept with the run and go on to the logger "taskserver.task" with the fields run_id, job_id and
-task.
+Its lines are kept with the run and go on to the logger "taskserver.task" with the fields run_id, job_id, task
+and client.
 """
 
 from __future__ import annotations
@@ -10,41 +10,48 @@ import logging
 from collections.abc import Callable
 
 from taskserver.jobs import Claim
+from taskserver.log_fields import said_by_task
 
-NODE_LOGGER = "taskserver.task"
-
-
-def run_logger(claim: Claim, line: Callable[[str, str], None]) -> logging.Logger:
-    """A logger that hands every line of the run to `line("log", text)` and to the node's log."""
-    logger = logging.Logger(f"{NODE_LOGGER}.{claim.task}")
-    logger.parent = logging.getLogger(NODE_LOGGER)
-    logger.setLevel(min(logging.INFO, logger.parent.getEffectiveLevel()))
-    logger.addFilter(_RunFields(claim))
-    logger.addHandler(_LineHandler(line))
-    return logger
+node_log = logging.getLogger("taskserver.task")
 
 
-class _RunFields(logging.Filter):
-    def __init__(self, claim: Claim) -> None:
-        super().__init__()
-        self._claim = claim
+class RunLogger(logging.Logger):
+    """Hands every line of the run to `line("log", text)` and to the node's log.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.run_id = self._claim.run_id
-        record.job_id = self._claim.job_id
-        record.task = self._claim.task
-        return True
+    Takes none of the locks of `logging`: a run that is killed at that moment would keep them for ever.
+    """
 
-
-class _LineHandler(logging.Handler):
-    def __init__(self, line: Callable[[str, str], None]) -> None:
-        super().__init__()
+    def __init__(self, claim: Claim, line: Callable[[str, str], None]) -> None:
+        super().__init__(f"{node_log.name}.{claim.task}", min(logging.INFO, node_log.getEffectiveLevel()))
+        self.parent = node_log
         self._line = line
+        self._formatter = logging.Formatter()
+        self._fields = {
+            "run_id": claim.run_id,
+            "job_id": claim.job_id,
+            "task": claim.task,
+            "client": claim.client,
+            **said_by_task(claim),
+        }
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        return not self.disabled and level > self.manager.disable and level >= self.getEffectiveLevel()
+
+    def handle(self, record: logging.LogRecord) -> None:
+        record.__dict__.update(self._fields)
+        if not self.disabled and self.filter(record):
+            self._line("log", self._text(record))
+            self.callHandlers(record)
+
+    def _text(self, record: logging.LogRecord) -> str:
         try:
-            text = self.format(record)
+            text = self._formatter.format(record)
         except Exception as error:  # noqa: BLE001 - a wrong format string must not fail the job
             text = f"{record.msg!r} (arguments do not fit: {error})"
             record.msg, record.args = text, ()  # for the handlers after this one
-        self._line("log", text if record.levelno <= logging.INFO else f"{record.levelname} {text}")
+        return text if record.levelno <= logging.INFO else f"{record.levelname} {text}"
+
+
+def run_logger(claim: Claim, line: Callable[[str, str], None]) -> logging.Logger:
+    """The logger of the run that `claim` stands for."""
+    return RunLogger(claim, line)

@@ -101,7 +101,7 @@ SERVER_TABLES = st.fixed_dictionaries(
         "database_wait": SECONDS,
         "time_zone": st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]),
         "keep_finished_count": st.integers(0, 10**6) | st.just("none"),
-        "log_format": st.sampled_from(["text", "json"]),
+        "log_format": st.sampled_from(["auto", "text", "json"]),
     },
 )
 NOTIFY_TABLES = st.fixed_dictionaries({}, optional={"email_from": TEXTS, "email_subject": TEXTS})

@@ -25,7 +25,7 @@ def open_to_all() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="taskserver-", dir="/tmp"))
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "taskserver" / "daemon", folder / "taskserver" / "daemon", ignore=ignore)
-    for name in ("__init__.py", "errors.py", "texts.py", "clock.py"):
+    for name in ("__init__.py", "clock.py", "errors.py", "jobs.py", "log_fields.py", "texts.py"):
         shutil.copy(ROOT / "taskserver" / name, folder / "taskserver")
     found = importlib.util.find_spec("daemon")
     shutil.copytree(Path(found.origin).parent, folder / "daemon", ignore=ignore)
