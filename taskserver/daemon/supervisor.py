@@ -243,6 +243,7 @@ class Supervisor:
             self._log.warning("these settings change with the next restart: %s", ", ".join(restart))
         self._reloaded = {"count": self._reloaded["count"] + 1, "faults": faults, "restart": restart}
         self._daemon.notifier.ready()
+        self._reporter.changed()
 
     def _apply(self, settings: Settings) -> list[str]:
         restart = sorted(self._service.reload(settings))

@@ -65,7 +65,7 @@ def test_kill_ends_a_command_with_all_its_children(running):
 
 
 def test_stop_and_start_by_hand_goes_on_where_it_was(running):
-    job = running.add("sample", "seconds=2")
+    job = running.add("sample", "seconds=8")
     eventually(lambda: (running.job(job)["progress"] or 0) >= 10)
 
     running.control("job", "stop", str(job))

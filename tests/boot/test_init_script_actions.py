@@ -55,7 +55,8 @@ def actions(booted) -> Actions:
     """Nothing runs, the configuration is in order."""
     booted.way = "copy"
     booted.configure(run_as=USER)
-    booted.control("stop", "--now")
+    if (booted.users_dir / "taskserver.pid").exists():  # of a daemon that runs, or that is dead
+        booted.control("stop", "--now")
     return booted
 
 

@@ -202,18 +202,16 @@ def test_a_pidfile_of_somebody_else_is_a_fault(findings, tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 @pytest.mark.parametrize("name", ["x.sqlite", "x.sqlite.lock", ""])
-def test_what_is_closed_to_the_daemons_user_is_named(tmp_path, name):
+def test_what_is_closed_to_the_daemons_user_is_named(open_to_all, name):
     from taskserver.cli.lifecycle_check_database import database_findings
     from taskserver.config import load
 
-    config, folder = tmp_path / "x.toml", tmp_path / "folder"
+    config, folder = open_to_all / "x.toml", open_to_all / "folder"
     config.write_text(f"[task_server]\ndatabase = 'sqlite:///{folder}/x.sqlite'\n")
-    settings = load(config, installation=tmp_path)
+    settings = load(config, installation=open_to_all)
     folder.mkdir()
     (folder / "x.sqlite").touch()
     (folder / "x.sqlite.lock").touch()
-    for place in (tmp_path, *tmp_path.parents[:2]):
-        place.chmod(0o755)
     for place in (folder, folder / "x.sqlite", folder / "x.sqlite.lock"):
         os.chown(place, 65534, 65534)
     os.chown(folder / name, 0, 0)

@@ -42,7 +42,7 @@ def test_output_is_visible_while_the_command_runs(bench, tmp_path):
     bench.submit(data={"fifo": str(fifo)})
 
     eventually(lambda: bench.texts("stdout") == ["started"])
-    eventually(lambda: any(report.progress == 10 for report in bench.reported))
+    eventually(lambda: bench.lines() and any(report.progress == 10 for report in bench.reported))
     fifo.write_text("go on\n")
 
     assert bench.done().outcome.result == "go on"
@@ -268,7 +268,11 @@ def test_signals_are_as_a_program_expects_them(bench):
 
     bench.run()
 
-    assert {line.split()[1] for line in bench.texts("stdout")} == {"0" * 16}
+    # 32 and 33 are the C library's own: its posix_spawn, with which Python 3.13 starts processes (these tests,
+    # for one), leaves them ignored, and no program can see or change that but by reading /proc.
+    own_of_the_c_library = 1 << 32 - 1 | 1 << 33 - 1
+    masks = [int(line.split()[1], 16) & ~own_of_the_c_library for line in bench.texts("stdout")]
+    assert masks == [0, 0]
 
 
 def test_a_flood_disturbs_no_other_command_and_is_bounded(bench):

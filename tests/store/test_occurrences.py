@@ -208,12 +208,12 @@ def test_a_little_late_is_on_time(store, node, hourly, clock):
 def test_a_year_of_downtime_of_a_minute_schedule_is_quick_and_counted(store, node, hourly, clock, misfire):
     entry = hourly(cron_spec="* * * * *", misfire=misfire)
     clock.now = at("2027-11-22T08:00:30")
-    begun = time.monotonic()
+    begun = time.process_time()
 
     while node.turn().next_due < timedelta(seconds=1):
         pass
 
-    assert time.monotonic() - begun < 3
+    assert time.process_time() - begun < 3, "all the work, whatever else the machine does"
     assert due_times(store, entry) == [at("2027-11-22T08:00")]
     assert store.entries.get(entry)["next_run_at"] == at("2027-11-22T08:01")
     assert missed(store, entry) == [("misfire", 365 * 24 * 60 - 1, at("2026-11-22T08:01"), at("2027-11-22T07:59"))]
