@@ -45,9 +45,9 @@ class Message(NamedTuple):
 
 
 def our_messages() -> set[Message]:
-    """Every text that is passed to translate, mark or plural in the package, and every help of a command."""
+    """Every text passed to translate, mark or plural in the package, and what explains commands and settings."""
     found = {message for path in PACKAGE.rglob("*.py") for message in _called(path, _SINGLE, "plural")}
-    return {message for message in found | set(_helps()) if message.one}
+    return {message for message in found | set(_helps()) | set(_descriptions()) if message.one}
 
 
 def click_messages() -> set[Message]:
@@ -138,6 +138,17 @@ def _helps() -> Iterator[Message]:
         for parameter in command.params:
             if text := getattr(parameter, "help", None):
                 yield Message(text)
+
+
+def _descriptions() -> Iterator[Message]:
+    """What the manual page says of the tables and keys of a configuration."""
+    from taskserver.config.models import CommandSettings, MemoryLimits, NotifyOnFailure, ServerSettings, kinds
+
+    for model in (ServerSettings, NotifyOnFailure, MemoryLimits, CommandSettings):
+        for name in kinds(model):
+            yield Message(model.model_fields[name].description or "")
+    for table in (NotifyOnFailure, MemoryLimits):
+        yield Message(cleandoc(table.__doc__ or ""))
 
 
 def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:

@@ -9,7 +9,7 @@ import click
 
 from taskserver.cli.command import group, option
 from taskserver.cli.output import note, print_fields, print_json, print_table, say
-from taskserver.cli.parameters import WholeNumber
+from taskserver.cli.parameters import WholeNumber, completed_with
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import UsageError
 from taskserver.texts import mark, plural, translate
@@ -57,7 +57,7 @@ def list_(session: Session) -> None:
 
 
 @client.command(examples=["task_server client show acme"])
-@click.argument("name")
+@click.argument("name", shell_complete=completed_with("clients"))
 @pass_session
 def show(session: Session, name: str) -> None:
     """Shows a client."""
@@ -81,7 +81,7 @@ def show(session: Session, name: str) -> None:
 @client.command(
     examples=["task_server client edit acme --title 'ACME Ltd'", "task_server client edit acme --rename apex"]
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completed_with("clients"))
 @option("--rename", "new_name", metavar="NAME", help=mark("A new name."))
 @option("--title", metavar="TEXT", help=mark("A title for people."))
 @option(
@@ -107,7 +107,7 @@ def edit(session: Session, name: str, new_name: str | None, title: str | None, m
 @client.command(
     "set-login", examples=["task_server client set-login acme batch", "task_server client set-login acme --none"]
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completed_with("clients"))
 @click.argument("login", required=False)
 @option("--none", is_flag=True, help=mark("Take its login away: none of its jobs runs any more."))
 @pass_session
@@ -125,7 +125,7 @@ def set_login(session: Session, name: str, login: str | None, none: bool) -> Non
 
 
 @client.command(examples=["task_server client delete acme"])
-@click.argument("name")
+@click.argument("name", shell_complete=completed_with("clients"))
 @pass_session
 def delete(session: Session, name: str) -> None:
     """Deletes a client that has neither jobs nor cron entries."""

@@ -40,7 +40,10 @@ COMMANDS = MappingProxyType(
         "autostart": "taskserver.cli.autostart:autostart",
         "db": "taskserver.cli.db:db",
         "config": "taskserver.cli.config:config",
+        "install": "taskserver.cli.install:install",
+        "uninstall": "taskserver.cli.install:uninstall",
         "completion": "taskserver.cli.completion:completion",
+        "man": "taskserver.cli.man:man",
         "version": "taskserver.cli.group:version",
         "help": "taskserver.cli.group:help_",
     }

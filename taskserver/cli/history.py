@@ -21,7 +21,7 @@ from taskserver.cli.output import (
     span,
     status_word,
 )
-from taskserver.cli.parameters import JOB_ID, RUN_STATUSES, Moment, TaskName, client_option, limit_option
+from taskserver.cli.parameters import JOB_ID, RUN_ID, RUN_STATUSES, Moment, TaskName, client_option, limit_option
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -94,7 +94,7 @@ def list_(session: Session, /, **filters: Any) -> None:
 
 
 @history.command(examples=["task_server history show 31", "task_server history show 31 --json"])
-@click.argument("run_id", metavar="RUN", type=JOB_ID)
+@click.argument("run_id", metavar="RUN", type=RUN_ID)
 @pass_session
 def show(session: Session, run_id: int) -> None:
     """Shows a run with its outcome, its traceback and its output."""

@@ -132,16 +132,21 @@ def try_restart(session: Session, timeout: float | None, now: bool) -> int:
     return lifecycle_stop.stop(session, timeout=timeout, now=now) or lifecycle_start.start(session, probed=True)
 
 
-@command(examples=["task_server reload"])
+@command(examples=["task_server reload", "task_server reload --rotated"])
+@option(
+    "--rotated",
+    is_flag=True,
+    help=mark("The log was rotated: open it anew, in silence, also if the configuration has faults."),
+)
 @pass_session
-def reload(session: Session) -> int:
+def reload(session: Session, rotated: bool) -> int:
     """Lets the running daemon read its configuration again and open its log anew.
 
     Says which settings change only with a restart.
     """
     from taskserver.cli import lifecycle_stop
 
-    return lifecycle_stop.reload(session)
+    return lifecycle_stop.reopen(session) if rotated else lifecycle_stop.reload(session)
 
 
 @command("force-reload", examples=["task_server force-reload"])

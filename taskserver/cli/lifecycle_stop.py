@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ def reload(session: Session) -> int:
     if answer["restart"]:
         note(translate("these settings change with the next restart: {keys}", keys=", ".join(answer["restart"])))
     note(translate("the configuration was read again"))
+    return EXIT_OK
+
+
+def reopen(session: Session) -> int:
+    """Let the daemon, if there is one, open its log anew; a faulty configuration does not hinder it."""
+    folder = users_dir(session)
+    answer = None
+    with suppress(NotRunning), ProvenDaemon.find(folder) as daemon:
+        before = _reloads(folder)
+        daemon.send(signal.SIGHUP)
+        answer = _await_reload(folder, before)
+    if session.json:
+        print_json(answer or {"answering": False})
     return EXIT_OK
 
 

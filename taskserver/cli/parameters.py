@@ -14,7 +14,6 @@ import click
 
 from taskserver.cli.command import option
 from taskserver.cli.session import Session
-from taskserver.errors import TaskServerError
 from taskserver.texts import mark, translate
 
 if TYPE_CHECKING:
@@ -59,19 +58,24 @@ class Span(click.ParamType[timedelta]):
         return read_span(value)
 
 
+def completed_with(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """How the shell completes a word: with what the database has of `what` (tasks, clients, entries, jobs)."""
+
+    def complete(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from taskserver.cli.completing import items
+
+        return items(ctx, what, incomplete)
+
+    return complete
+
+
 class TaskName(click.ParamType[str]):
     """The name of a task; the shell completes those that daemons have published."""
 
     name = "task"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        try:
-            known = Session.of(ctx).store.tasks.find()
-        except (TaskServerError, OSError):
-            return []
-        return [CompletionItem(row["name"]) for row in known if row["name"].startswith(incomplete)]
+        return completed_with("tasks")(ctx, param, incomplete)
 
 
 class WholeNumber(click.IntRange):
@@ -118,7 +122,15 @@ class Name(Words):
         return name
 
 
-JOB_ID = WholeNumber(min=1)
+class JobId(WholeNumber):
+    """The id of a job; the shell completes the latest."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return completed_with("jobs")(ctx, param, incomplete)
+
+
+JOB_ID = JobId(min=1)
+RUN_ID = WholeNumber(min=1)
 
 
 def job_ids(function: Decorated) -> Decorated:
@@ -127,7 +139,9 @@ def job_ids(function: Decorated) -> Decorated:
 
 
 def client_option(help_text: str) -> Callable[[Decorated], Decorated]:
-    return option("--client", metavar="NAME", type=Words(), help=help_text)
+    return option(
+        "--client", metavar="NAME", type=Words(), help=help_text, shell_complete=completed_with("clients")
+    )
 
 
 def limit_option(function: Decorated) -> Decorated:

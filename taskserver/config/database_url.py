@@ -86,6 +86,11 @@ def is_file(url: str) -> bool:
     return url.startswith(_FILE)
 
 
+def file_of(url: str) -> Path | None:
+    """The file that the URL names; None for a server."""
+    return Path(url.removeprefix(_FILE)) if is_file(url) else None
+
+
 def placed(url: str, base: Path) -> str:
     """The URL with a relative file made absolute below `base`."""
     return sqlite_url(base / url.removeprefix(_FILE)) if is_file(url) else url

@@ -1,4 +1,4 @@
-"""A quick look at the two keys that `status` and `stop` need, with the standard library alone.
+"""A quick look at the few keys that `status`, `stop` and completion need, with the standard library alone.
 
 It never fails: whatever is wrong with the file, the default users directory is used, and the answer says so.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from taskserver.config import database_url
 from taskserver.config.faults import ConfigurationError, WrongValue
 from taskserver.config.ini_reader import read_sections
 from taskserver.config.kinds import FilePath
@@ -17,6 +18,7 @@ from taskserver.config.source import Source, read_source
 from taskserver.texts import translate
 
 DEFAULT_USERS_DIR = "users"
+DATABASE_FILE = "taskserver.sqlite"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Peek:
     users_dir: Path
     run_as: str | None
     faults: str | None
+    database: Path | None = None
+    """The file that is the database; None if that can't be told, or it is none."""
 
 
 def peek(path: Path, *, installation: Path | None = None) -> Peek:
@@ -39,13 +43,21 @@ def peek(path: Path, *, installation: Path | None = None) -> Peek:
         run_as = keys.get("run_as") or None
         if run_as is not None and not isinstance(run_as, str):
             return Peek(base / users_dir, None, translate("{file}: task_server.run_as must be a text", file=path))
-        return Peek(base / users_dir, run_as, None)
+        return Peek(base / users_dir, run_as, None, _database(keys, base, base / users_dir))
     except ConfigurationError as error:
         reason = error.message()
     except (WrongValue, ValueError, RecursionError) as error:
         reason = f"{path}: {error}"
     text = translate("{reason}; using the default users directory {users_dir}", reason=reason, users_dir=default)
     return Peek(default, None, text)
+
+
+def _database(keys: dict[str, Any], base: Path, users_dir: Path) -> Path | None:
+    url = keys.get("database") or database_url.sqlite_url(users_dir / DATABASE_FILE)
+    try:
+        return database_url.file_of(database_url.placed(database_url.normalised(url), base))
+    except (WrongValue, TypeError, AttributeError):
+        return None
 
 
 def _keys(source: Source) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 from pydantic import BaseModel
@@ -72,6 +72,28 @@ def example() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+class Entry(NamedTuple):
+    """A key as a configuration file has it: its value is the default, or where there is none an example."""
+
+    name: str
+    value: str
+    description: str
+    has_default: bool
+
+
+def entries(model: type[BaseModel]) -> list[Entry]:
+    """Every key of a table, in order."""
+    return [
+        Entry(
+            name,
+            _value(model, name),
+            model.model_fields[name].description or "",
+            has_default=not model.model_fields[name].is_required() and not _is_machines(model, name),
+        )
+        for name in kinds(model)
+    ]
+
+
 def _object(model: type[BaseModel]) -> dict[str, Any]:
     properties = {}
     required = []
@@ -100,10 +122,7 @@ def _default(model: type[BaseModel], name: str) -> Any:
 
 
 def _entries(model: type[BaseModel]) -> list[str]:
-    return [
-        f"{_comment(model.model_fields[name].description or '')}\n# {name} = {_value(model, name)}"
-        for name in kinds(model)
-    ]
+    return [f"{_comment(entry.description)}\n# {entry.name} = {entry.value}" for entry in entries(model)]
 
 
 def _value(model: type[BaseModel], name: str) -> str:

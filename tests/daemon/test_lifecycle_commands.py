@@ -233,6 +233,23 @@ def test_a_faulty_configuration_is_not_sent_to_the_daemon(daemon, tmp_path):
     assert daemon.status()["reload"]["count"] == 0
 
 
+def test_a_rotated_log_is_opened_anew_beside_a_faulty_configuration_and_in_silence(daemon, tmp_path):
+    config = tmp_path / "x.toml"
+    config.write_text("[task_server\n")
+    daemon.start()
+
+    done = control("-c", str(config), "--users-dir", str(daemon.users_dir), "reload", "--rotated")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert daemon.status()["reload"]["count"] == 1
+
+
+def test_where_nothing_runs_no_log_is_open_and_that_is_no_error(tmp_path):
+    done = control("--users-dir", str(tmp_path), "reload", "--rotated")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_on_a_terminal_progress_is_one_line_that_changes(daemon):
     daemon.configure(mode="busy")
     daemon.start()

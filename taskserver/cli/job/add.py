@@ -11,7 +11,15 @@ from taskserver.cli.arguments import read_arguments
 from taskserver.cli.command import command, option
 from taskserver.cli.job.wait import wait_for
 from taskserver.cli.output import local_time, note, print_json, say
-from taskserver.cli.parameters import Moment, Priority, Span, WholeNumber, Words, task_with_arguments
+from taskserver.cli.parameters import (
+    Moment,
+    Priority,
+    Span,
+    WholeNumber,
+    Words,
+    completed_with,
+    task_with_arguments,
+)
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -33,7 +41,13 @@ from taskserver.texts import mark, translate
 )
 @option("--priority", metavar="N", type=Priority(), default=0, help=mark("Higher runs first. Default: 0."))
 @option("--title", metavar="TEXT", type=Words(), default="", help=mark("A title for people. Default: the task's."))
-@option("--client", metavar="NAME", default="default", help=mark("For whom it runs. Default: the client default."))
+@option(
+    "--client",
+    metavar="NAME",
+    default="default",
+    help=mark("For whom it runs. Default: the client default."),
+    shell_complete=completed_with("clients"),
+)
 @option("--unique-key", metavar="KEY", help=mark("Queue nothing if a live job of the client has this key."))
 @option(
     "--unique-for",

@@ -9,7 +9,7 @@ import click
 from taskserver.cli.command import command, option
 from taskserver.cli.job import view
 from taskserver.cli.output import local_time, print_fields, print_json, print_table, say
-from taskserver.cli.parameters import JOB_ID, STATUSES, TaskName, client_option, limit_option
+from taskserver.cli.parameters import JOB_ID, STATUSES, TaskName, client_option, completed_with, limit_option
 from taskserver.cli.session import Session, pass_session
 from taskserver.clock import to_rfc3339
 from taskserver.texts import mark, translate
@@ -32,7 +32,12 @@ from taskserver.texts import mark, translate
 )
 @client_option(mark("Only this client's jobs."))
 @option("--task", metavar="NAME", type=TaskName(), help=mark("Only jobs of this task."))
-@option("--entry", metavar="NAME", help=mark("Only jobs of this cron entry."))
+@option(
+    "--entry",
+    metavar="NAME",
+    help=mark("Only jobs of this cron entry."),
+    shell_complete=completed_with("entries"),
+)
 @option(
     "--text", metavar="TEXT", help=mark("Only jobs with this text in title, description, task, detail or error.")
 )

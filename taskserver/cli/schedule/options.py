@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import option
-from taskserver.cli.parameters import Priority, WholeNumber, Words
+from taskserver.cli.parameters import Priority, WholeNumber, Words, completed_with
 from taskserver.texts import mark
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -28,9 +28,13 @@ def entry_options(*, adding: bool) -> Callable[[Decorated], Decorated]:
 def by_name(function: Decorated) -> Decorated:
     """The cron entry by its name, or its id, and its client."""
     function = option(
-        "--client", metavar="NAME", default="default", help=mark("Whose entry. Default: the client default.")
+        "--client",
+        metavar="NAME",
+        default="default",
+        help=mark("Whose entry. Default: the client default."),
+        shell_complete=completed_with("clients"),
     )(function)
-    return click.argument("name")(function)
+    return click.argument("name", shell_complete=completed_with("entries"))(function)
 
 
 def _options(adding: bool) -> list[Callable[[Any], Any]]:
