@@ -31,7 +31,8 @@ class Service(Protocol):
         `changed` is called when `status` says something else than before: from any thread, and often. With
         `beat_seconds`, `alive_at` advances at least that often.
 
-        Raises TaskServerError for what waiting does not mend. After `abandon` it returns or raises soon.
+        Raises TaskServerError for what waiting does not mend. After `abandon` it returns or raises soon, and
+        claims nothing.
         """
 
     def wake(self) -> None:

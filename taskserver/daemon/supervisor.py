@@ -142,7 +142,7 @@ class Supervisor:
         now = time.monotonic()
         due = [self._next_look - now] if not self._stops else []
         due += [wait for wait in (pause, self._reporter.patience()) if wait is not None]
-        if self._waiting_since is not None and not self._told:
+        if self._waiting_since is not None and not self._told and not self._stops:
             due.append(self._waiting_since + self._database_wait - now)
         if self._abandoned_at is not None:
             due.append(self._abandoned_at + ABANDON_SECONDS - now + 0.01)
@@ -158,7 +158,9 @@ class Supervisor:
             self._reporter.changed()
 
     def _take_start(self) -> None:
-        """starting -> running; or the patience of whoever waits for it is at its end."""
+        """starting -> running; or the patience of whoever waits for it is at its end. After a stop neither."""
+        if self._stops:
+            return
         if self._started.is_set() and not self._running:
             self._running = self._told = True
             status = self._service.status()
@@ -215,6 +217,7 @@ class Supervisor:
         With a request of `stop --timeout` the draining takes as long as that says, also when it had begun.
         """
         asked = stop_request.take(self._daemon.pidfile.users_dir)
+        self._take_start()  # a service that has started by now may have claimed jobs, which get their time
         self._stops += 1
         if self._running and self._abandoned_at is None and (self._stops == 1 or asked is not None):
             seconds = self._settings.drain_timeout.total_seconds() if asked is None else asked

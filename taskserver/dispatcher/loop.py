@@ -147,6 +147,10 @@ class Dispatcher:
             delay = self._try_turn()
             self._tell_change()
             self._sleep(delay)
+        self.close()
+
+    def close(self) -> None:
+        """Gives its connections up; `run` does so by itself."""
         self._wakeup.deafen()
         self._dispatch.close()
 

@@ -47,6 +47,10 @@ class NodeIdInUse(TaskServerError):
     )
 
 
+class StoppedEarly(TaskServerError):
+    text = mark("it was stopped before it was ready")
+
+
 class NotStartable(TaskServerError):
     text = mark("job {job_id} can't be run now: {why}")
 
@@ -89,14 +93,18 @@ class Server:
         may become while all is well.
 
         Raises TaskServerError for what waiting doesn't mend: tasks that can't be imported, wrong credentials, a
-        wrong schema, a database or node name that another task server uses.
+        wrong schema, a database or node name that another task server uses. Raises StoppedEarly, with nothing
+        claimed, when `drain` or `abandon` came first.
         """
         registry = self._load_registry(self._settings)
+        self._require_wanted()
         self._lock_descriptor = lock_database_file(self._settings.database)
         self._changed, self._beat.seconds = changed, beat_seconds
         with self._beat.waiting_for_database():
             self._store = Store(self._open_database(waiting))
+            self._require_wanted()
             dispatcher = self._dispatcher = self._join(self._store, registry)
+            self._require_wanted()  # from here on the dispatcher hears of the end itself
         self._state = "running"
         threading.Thread(target=self._dispatch, args=(dispatcher,), name="dispatcher", daemon=True).start()
         self._log.info(
@@ -247,6 +255,15 @@ class Server:
             beat=self._beat,
         )
 
+    def _require_wanted(self) -> None:
+        """Nothing was claimed yet, so an end asked for by now is one at once."""
+        if not self._given_up.is_set():
+            return
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+        self._leave()
+        raise StoppedEarly()
+
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         try:
             dispatcher.run()
@@ -265,7 +282,8 @@ class Server:
             self._pool.close()
         if self._store is not None:
             try:
-                self._store.nodes.leave(self._node)
+                if self._node:
+                    self._store.nodes.leave(self._node)
             except DatabaseUnavailable as error:
                 self._log.warning("could not say goodbye: %s", error)
             self._store.close()

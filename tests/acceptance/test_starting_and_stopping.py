@@ -132,6 +132,40 @@ def test_reload_brings_in_a_new_task(server):
     assert server.job(job)["result"] == "hello"
 
 
+SLOW_TO_IMPORT = """
+import time
+from pathlib import Path
+
+folder = Path(__file__).parent
+(folder / "importing").touch()
+while not (folder / "imported").exists():
+    time.sleep(0.01)
+"""
+
+
+def test_a_stop_before_it_is_ready_ends_it_with_nothing_claimed(any_server):
+    server = any_server
+    (server.folder / "slow_to_import.py").write_text(SLOW_TO_IMPORT)
+    server.configure(modules=["slow_to_import"], python_path=[str(server.folder)])
+    job = server.insert("info")
+    starting = server.spawn("start")
+    eventually((server.folder / "importing").exists)
+
+    server.kill(signal.SIGTERM)
+    eventually(lambda: "SIGTERM: ending at once" in server.log)
+    (server.folder / "imported").touch()
+    _, err = starting.communicate(timeout=60)
+
+    assert starting.returncode == 1
+    assert "stopped before it was ready" in err
+    eventually(lambda: not server.processes())
+    assert server.job(job)["status"] == "waiting"
+    assert server.log.splitlines()[-1].endswith("ended")
+    for word in ("takes work", "ready", "CRITICAL", "Traceback"):
+        assert word not in server.log
+    server.control("status", code=3)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_in_the_foreground_it_ends_well_when_asked_to(server, number):
     daemon = server.spawn("run", stdout=subprocess.DEVNULL)

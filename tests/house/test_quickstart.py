@@ -11,6 +11,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +71,19 @@ class Clone:
         done = self.call("quickstart")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def install(self) -> None:
+        """What the script would install, lent by the environment of the tests."""
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder / ".venv"], check=True)
+        (packages,) = (self.folder / ".venv").glob("lib/python*/site-packages")
+        (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        stamp = ". scripts/environment.sh; fingerprint >.venv/installed-package"
+        subprocess.run(["sh", "-euc", stamp], cwd=self.folder, check=True)
+
+    def edit(self, script: str, old: str, new: str) -> None:
+        file = self.folder / "scripts" / script
+        assert file.read_text().count(old) == 1
+        file.write_text(file.read_text().replace(old, new))
 
     def pid(self) -> Any:
         return json.loads(self.call("task_server.py", "status", "--json").stdout)["pid"]
@@ -160,6 +175,22 @@ def test_an_ordinary_user_needs_neither_python3_venv_nor_a_clean_start(
     assert "as root" not in first
     assert clone.jobs() == [("once", "finished"), ("interval", None)]
     assert (clone.folder / ".venv" / "bin" / "pip").exists()
+
+
+@pytest.mark.slow
+def test_a_job_that_is_quicker_than_its_stop_ends_nothing_half_way(make_clone: Callable[..., Clone]) -> None:
+    clone = make_clone()
+    clone.install()
+    clone.edit("quickstart", "SECONDS_UNTIL_STOP=2", "SECONDS_UNTIL_STOP=0")
+    too_late = 'step "Stopping it half way"\n    control job wait "$1"'  # as on a machine that is too busy
+    clone.edit("quickstart", 'step "Stopping it half way"', too_late)
+
+    told = clone.quickstart()
+
+    assert "It was quicker than the wish to stop it" in told
+    assert "Starting it again" not in told
+    assert "The task server is running" in told
+    assert clone.jobs() == [("once", "finished"), ("interval", None)]
 
 
 def test_with_neither_pip_nor_ensurepip_it_names_the_packages(
