@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from shlex import quote
 from typing import Any
 
 import click
@@ -40,7 +41,11 @@ def add(session: Session, name: str, login: str | None, title: str, max_parallel
         return
     say(translate("client {name} is added", name=name))
     if not added["login"]:
-        note(translate("it has no login yet, so none of its jobs runs: client set-login {name} LOGIN", name=name))
+        note(
+            translate(
+                "it has no login yet, so none of its jobs runs: client set-login {name} LOGIN", name=quote(name)
+            )
+        )
 
 
 @client.command("list", examples=["task_server client list", "task_server client list --json"])

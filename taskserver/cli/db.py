@@ -33,10 +33,11 @@ def upgrade(session: Session) -> None:
 
     Stop every daemon on the database and make a backup first.
     """
+    from taskserver.cli import root
     from taskserver.daemon.folders import prepare
     from taskserver.store import Store
 
-    prepare(session.identity(), users_dir=session.settings.users_dir, log_file=None)
+    prepare(root.settle(session.settings, session.identity()), users_dir=session.settings.users_dir, log_file=None)
     session.become_run_as()
     url = session.settings.database
     with session.database_access():

@@ -16,7 +16,7 @@ from taskserver.cli.command import Group, Option, command, option
 from taskserver.cli.output import print_json, say
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import EXIT_UNIMPLEMENTED, TaskServerError
-from taskserver.texts import mark
+from taskserver.texts import mark, translate
 
 PROGRAM = "task_server"
 
@@ -70,6 +70,19 @@ class Unimplemented(TaskServerError):
     exit_code = EXIT_UNIMPLEMENTED
 
 
+STARTING = ("start", "run")
+"""The commands that -f and --run-job belong to."""
+
+
+def _refuse_idle_options(ctx: click.Context, command_name: str) -> None:
+    """What would be ignored may have been meant: `--run-job=1 status` runs nothing."""
+    if command_name in STARTING:
+        return
+    for name, shown in (("foreground", "-f"), ("run_job", "--run-job")):
+        if ctx.params.get(name) is not None and ctx.params[name] is not False:
+            ctx.fail(translate("{option} goes with start, not with {command}", option=shown, command=command_name))
+
+
 class Root(Group):
     """The program itself: `-f start` is `run`, and without a command it shows its usage and exits with 2.
 
@@ -83,7 +96,10 @@ class Root(Group):
             raise Unimplemented(action=args[0], instead=UNIMPLEMENTED[args[0]])
         if ctx.params.get("foreground") and args[0] == "start":
             args = ["run", *args[1:]]
-        return super().resolve_command(ctx, args)
+        found = super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing:
+            _refuse_idle_options(ctx, args[0])
+        return found
 
 
 @command(examples=["task_server version", "task_server version --json"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ from taskserver.cli.command import group, option
 from taskserver.cli.job.view import data_text
 from taskserver.cli.output import (
     local_time,
+    note,
     print_fields,
     print_json,
     print_table,
@@ -21,7 +23,16 @@ from taskserver.cli.output import (
     span,
     status_word,
 )
-from taskserver.cli.parameters import JOB_ID, RUN_ID, RUN_STATUSES, Moment, TaskName, client_option, limit_option
+from taskserver.cli.parameters import (
+    JOB_ID,
+    RUN_ID,
+    RUN_STATUSES,
+    Moment,
+    TaskName,
+    client_option,
+    first_page,
+    limit_option,
+)
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -74,12 +85,23 @@ def history() -> None:
 @option("--before", "before_id", metavar="RUN", type=JOB_ID, help=mark("Go on before this run of the list."))
 @limit_option
 @pass_session
-def list_(session: Session, /, **filters: Any) -> None:
-    """Lists runs, the latest first."""
-    runs = session.store.runs.find(**filters)
+def list_(session: Session, /, *, limit: int, **filters: Any) -> None:
+    """Lists runs, the latest first.
+
+    At most --limit of them, also with --json; if there are more, a line on stderr says how to go on.
+    """
+    runs, more = first_page(partial(session.store.runs.find, **filters), limit)
     if session.json:
         print_json(runs)
-        return
+    else:
+        _print_list(runs, session.zone)
+    if more:
+        note(
+            translate("there are more runs: go on with --before {id}, or see more with --limit", id=runs[-1]["id"])
+        )
+
+
+def _print_list(runs: list[dict[str, Any]], zone: tzinfo) -> None:
     headings = [
         translate("Run"),
         translate("Job"),
@@ -90,7 +112,7 @@ def list_(session: Session, /, **filters: Any) -> None:
         translate("Duration"),
         translate("Outcome"),
     ]
-    print_table(headings, (_columns(run, session.zone) for run in runs), nothing=translate("no runs"))
+    print_table(headings, (_columns(run, zone) for run in runs), nothing=translate("no runs"))
 
 
 @history.command(examples=["task_server history show 31", "task_server history show 31 --json"])

@@ -110,7 +110,8 @@ def stop(session: Session, timeout: float | None, now: bool) -> int:
 def restart(session: Session, timeout: float | None, now: bool) -> int:
     """Stops the daemon if it runs, then starts it.
 
-    Configuration and task modules are tried first: with faulty ones the daemon goes on undisturbed.
+    Configuration, task modules, log and database are tried first: where they would keep a new daemon from working,
+    the old one goes on undisturbed.
     """
     from taskserver.cli import lifecycle_start, lifecycle_stop
 

@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskserver.cli import root
 from taskserver.cli.lifecycle_check_database import database_findings
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.cli.output import note, print_json, say
@@ -86,12 +87,17 @@ def _findings(session: Session) -> Iterator[Finding]:
     who = _identity(session, settings)
     if isinstance(who, Finding):
         yield who
-    yield from _look(session, settings, None if isinstance(who, Finding) else who)
+        yield from _look(session, settings, None)
+        return
+    weak = list(dict.fromkeys(root.weak_code(settings, who)))
+    for place in weak:
+        yield Finding("installation", str(place), EXIT_NOT_ALLOWED)
+    yield from _look(session, settings, None if weak else who)
 
 
 def _identity(session: Session, settings: Settings) -> Identity | Finding:
     try:
-        return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
+        return session.daemon_identity()
     except TaskServerError as error:
         return Finding.of("user", error)
 
@@ -121,7 +127,13 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
         yield from _command(name, command)
     if not settled:
         yield from _pidfile(settings, reading, trusted=reached)
-    if not (settled and _is_inside(settings)):
+    if settled and _is_inside(settings):
+        return
+    try:
+        root.require_database(settings)
+    except root.DatabaseRefused as error:
+        yield Finding.of("database", error)
+    else:
         running = reading.state is pidfile.State.RUNNING
         yield from database_findings(settings, running=running, trusted=reached)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from taskserver.cli.output import note, print_json, printable, status_word
+from taskserver.cli.job.view import ending
+from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
 from taskserver.daemon import control
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK
 from taskserver.jobs import ENDED, Status
-from taskserver.texts import translate
 
 if TYPE_CHECKING:
     from taskserver.store import Store
@@ -28,10 +28,8 @@ def have_run(session: Session, job_id: int) -> int:
     job = _ended(store, job_id)
     if session.json:
         print_json(job)
-    told = f"{status_word(job['status'])} {job['result'] or ''}".strip()
-    note(translate("job {id}: {told}", id=job_id, told=printable(told)))
-    if job.get("error"):
-        note(printable(job["error"]))
+    else:
+        note(ending(job_id, job))
     return EXIT_CODES.get(job["status"], EXIT_JOB_FAILED)
 
 

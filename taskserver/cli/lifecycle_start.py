@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from taskserver.cli import root
 from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
-from taskserver.daemon import folders, foreground, identity, pidfile, probe
+from taskserver.daemon import folders, foreground, pidfile, probe
 from taskserver.daemon.detach import Launch, Started, await_ready
 from taskserver.daemon.detach import start as start_detached
 from taskserver.daemon.identity import Identity
@@ -51,6 +52,7 @@ def run(session: Session, *, stop_when_ready: bool) -> int:
 
 def run_job(session: Session, job_id: int) -> int:
     """Run one job now, in the daemon if there is one, else here; the exit code is that of its outcome."""
+    from taskserver.cli.job.view import ending
     from taskserver.cli.lifecycle_job import have_run
 
     settings = session.settings
@@ -59,17 +61,24 @@ def run_job(session: Session, job_id: int) -> int:
     who = _identity(session, settings)
     folders.prepare(who, users_dir=settings.users_dir, log_file=None)
     ran, code = foreground.run_one_job(_launch(session, settings, who), job_id)
+    job = session.store.jobs.get(ran)
     if session.json:
-        print_json(session.store.jobs.get(ran))
+        print_json(job)
+    else:
+        note(ending(ran, job))
     return code
 
 
 def require_startable(session: Session) -> None:
     """Raise what would keep a start from succeeding, as far as that shows while the old daemon still works."""
+    from taskserver.cli import lifecycle_trial
+
     settings = session.settings
     who = _identity(session, settings)
     _prepare_folders(settings, who)
     _probe(session, settings, who)
+    if pidfile.read(settings.users_dir).state is State.RUNNING:
+        lifecycle_trial.require(settings, who)
 
 
 def make_service(settings: Settings, log: logging.Logger) -> Service:
@@ -86,7 +95,12 @@ def load_registry(settings: Settings) -> Registry:
 
 
 def _identity(session: Session, settings: Settings) -> Identity:
-    return identity.resolve(settings.run_as, allow_root=settings.allow_root or session.allow_root)
+    """Who the daemon will be; as root not before it is sure that nobody else has a hand in it."""
+    who = session.daemon_identity()
+    root.require_code(settings, who)
+    if not who.changes:
+        root.require_database(settings)
+    return root.settle(settings, who)
 
 
 def _prepare_folders(settings: Settings, who: Identity) -> None:

@@ -155,6 +155,12 @@ def limit_option(function: Decorated) -> Decorated:
     )(function)
 
 
+def first_page(find: Callable[..., list[Any]], limit: int) -> tuple[list[Any], bool]:
+    """The first `limit` rows that `find` has, and whether there are more."""
+    rows = find(limit=min(limit + 1, LARGEST_NUMBER))
+    return rows[:limit], len(rows) > limit
+
+
 def task_with_arguments(function: Decorated) -> Decorated:
     """`TASK [NAME=VALUE ...]` and `--data JSON`."""
     function = option("--data", metavar="JSON", help=mark("The arguments as one JSON object."))(function)

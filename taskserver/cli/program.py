@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 import taskserver
+from taskserver.cli.output import note, printable
 from taskserver.cli.streams import open_standard_streams, outputs
 from taskserver.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TaskServerError
 from taskserver.texts import LANGUAGES, language, language_of_locale, translate, use_language
@@ -101,7 +102,7 @@ def _code(returned: object) -> int:
 
 
 def _fail(message: str, code: int = EXIT_ERROR) -> int:
-    print(f"task_server: {message}", file=sys.stderr)  # noqa: T201
+    note(printable(f"task_server: {message}"))  # it may quote another user's words
     return code
 
 

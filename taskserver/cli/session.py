@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from taskserver.config import Peek, Settings
     from taskserver.daemon.identity import Identity
     from taskserver.store import Store
+    from taskserver.store.explain import Finding
     from taskserver.tasks import Registry
 
 
@@ -35,7 +36,7 @@ UMASK = 0o027
 
 
 class DatabaseForbidden(NotAllowed):
-    text = mark("{file} is closed to {caller}; call this as {owner} or as root")
+    text = mark("{file} is closed to the user {caller!r}; call this as {owner!r} or as root")
 
 
 @dataclass
@@ -49,6 +50,8 @@ class Session:
     foreground: bool = False
     run_job: int | None = None
     allow_root: bool = False
+    by_root: bool = field(default_factory=lambda: os.geteuid() == 0)
+    """Whether root has called, whoever this process has become since."""
     opened: ExitStack = field(default_factory=ExitStack)
     """What is closed when the call ends."""
 
@@ -82,12 +85,12 @@ class Session:
 
     def settings_reader(self) -> Callable[[], Settings]:
         """Reads the configuration as it then is: from the file now in force, with the options of this call."""
-        from taskserver.config import load
+        from taskserver.cli import root
 
         config_file, installation, users_dir = self.config_file(), self.installation, self.users_dir
 
         def read() -> Settings:
-            settings = load(config_file, installation=installation)
+            settings = root.load(config_file, installation=installation)
             return settings if users_dir is None else _moved(settings, users_dir)
 
         return read
@@ -118,11 +121,15 @@ class Session:
 
     @cached_property
     def registry(self) -> Registry:
-        """The tasks of this configuration, imported into this process, as the daemon's user."""
+        """The tasks of this configuration, imported as the daemon's user. Raises RootRefused and CodeRefused."""
         from taskserver.tasks import Registry
 
         settings = self.settings
         self.become_run_as()
+        if self.by_root:
+            from taskserver.cli import root
+
+            root.require_modules(settings, self.daemon_identity())
         return Registry.load(modules=settings.modules, python_path=settings.python_path, commands=settings.tasks)
 
     @cached_property
@@ -141,6 +148,14 @@ class Session:
         """Lets every daemon look at once at what was written; one that does not listen will find it by itself."""
         self.store.nodes.wake()
 
+    def explain(self, job_id: int) -> list[Finding]:
+        """Why the job does not run, with times as people of this installation read them. Raises JobNotFound."""
+        from taskserver.cli.output import local_time
+
+        zone = self.zone
+        show = lambda moment: local_time(moment, zone, with_zone=True)  # noqa: E731
+        return self.store.jobs.explain(job_id, show, dead=self.dead_nodes())
+
     def dead_nodes(self) -> set[str]:
         """The boot id of this installation's own node, if its pidfile shows that it has died.
 
@@ -158,7 +173,12 @@ class Session:
         From here on files are made with the daemon's umask, by whomever: the database is nobody else's to read.
         """
         self.opened.callback(os.umask, os.umask(UMASK))
-        if os.geteuid() != 0 or self.settings.run_as is None:
+        if os.geteuid() != 0:
+            return
+        if self.settings.run_as is None:
+            from taskserver.cli import root
+
+            root.require_database(self.settings)
             return
         self.user  # noqa: B018 known from now on, whoever this process becomes
         from taskserver.daemon.identity import become
@@ -169,11 +189,22 @@ class Session:
 
     def identity(self) -> Identity:
         """Who this call works as: the configured user if root calls, else the caller. Raises UnknownUser."""
+        if os.geteuid() != 0 or self.settings.run_as is None:
+            from taskserver.daemon.identity import resolve
+
+            return resolve(None, allow_root=True)
+        return self.daemon_identity()
+
+    def daemon_identity(self) -> Identity:
+        """Who runs tasks. Raises UnknownUser, RootRefused, SomebodyElse."""
         from taskserver.daemon.identity import resolve
 
-        if os.geteuid() != 0 or self.settings.run_as is None:
-            return resolve(None, allow_root=True)
-        return resolve(self.settings.run_as, allow_root=self.settings.allow_root or self.allow_root)
+        settings = self.settings
+        return resolve(
+            settings.run_as,
+            allow_root=settings.allow_root or self.allow_root,
+            passes=settings.pass_environment,
+        )
 
 
 def _require_reach(identity: Identity) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from taskserver.config import database_url
+from taskserver.config import database_url, secrecy
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import Key
 from taskserver.config.models import WITHOUT_LOG_FILE, CommandSettings, Settings
@@ -90,7 +90,10 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
             mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"),
             {"file": source.file},
         )
-    if database_url.password_of(settings.database) and source.mode & stat.S_IROTH:
+    if not database_url.password_of(settings.database):
+        return
+    reader = secrecy.readers(source.mode, source.gid, settings.run_as)
+    if reader == "":
         yield Finding(
             (SERVER, "database"),
             mark(
@@ -98,6 +101,15 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
                 "group, or use database_password_file"
             ),
             {"file": source.file},
+        )
+    elif reader is not None:
+        yield Finding(
+            (SERVER, "database"),
+            mark(
+                "holds a password, and the group {group}, to which the daemon does not belong, may read the file; "
+                "chmod g-rw {file}"
+            ),
+            {"file": source.file, "group": reader},
         )
 
 

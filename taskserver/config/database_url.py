@@ -87,7 +87,7 @@ def is_file(url: str) -> bool:
 
 
 def file_of(url: str) -> Path | None:
-    """The file that the URL names; None for a server."""
+    """The file in which the database lies; None where a server keeps it."""
     return Path(url.removeprefix(_FILE)) if is_file(url) else None
 
 

@@ -48,6 +48,12 @@ _NODE = Text(pattern=r"[^@]+", wanted=mark("must not hold an @: {value}"))
 _MODULE = Text(
     pattern=r"[^\W\d]\w*(\.[^\W\d]\w*)*", wanted=mark("must be a module's name as myapp.tasks, not {value}")
 )
+_PASSED_NAME = Text(
+    pattern=r"[A-Za-z_][A-Za-z0-9_]*\*?",
+    wanted=mark(
+        "must be the name of an environment variable, or the beginning of names with a * behind it, not {value}"
+    ),
+)
 _VARIABLES = TableOf(
     TemplateText(), pattern=r"[A-Za-z_][A-Za-z0-9_]*", wanted=mark("is no name for an environment variable")
 )
@@ -55,7 +61,7 @@ _DEFAULTS = TableOf(TemplateText(), pattern=r"[A-Za-z_][A-Za-z0-9_]*", wanted=ma
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class CommandSettings(_Table):
@@ -162,6 +168,11 @@ class ServerSettings(_Table):
     allow_root: Annotated[bool, Flag()] = Field(
         default=False,
         description="Whether the daemon may run as root, and every task with it. Better name a user in run_as.",
+    )
+    pass_environment: Annotated[tuple[str, ...], ListOf(_PASSED_NAME)] = Field(
+        default=(),
+        description="Variables of root's environment that the daemon keeps when it becomes run_as, as "
+        '["MYAPP_*"]. Kept anyway are PATH, LANG, LC_*, TZ, TASKSERVER_* and what systemd sets.',
     )
     debug: Annotated[bool, Flag()] = Field(default=False, description="Whether the log tells every step.")
     node_id: Annotated[str, _NODE] = Field(

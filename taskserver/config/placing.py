@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
-from taskserver.config import database_url
+from taskserver.config import database_url, secrecy
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import WrongValue
 from taskserver.config.models import CommandSettings, NotifyOnFailure, Settings
@@ -39,17 +40,15 @@ def with_password(settings: Settings) -> Settings:
     file = file or settings.database_password_file
     if file is None:
         return settings
-    password = _password(file)
+    password = _password(file, settings.run_as)
     return settings.model_copy(update={"database": database_url.with_password(settings.database, password)})
 
 
-def _password(file: Path) -> str:
+def _password(file: Path, run_as: str | None) -> str:
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise WrongValue(mark("{file} is not a regular file"), file=file)
-        if file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise WrongValue(mark("everybody may read or change {file}; chmod 640 {file}"), file=file)
-        with file.open("rb") as content:
+        # O_NONBLOCK: opening a FIFO that nobody writes to must not hang
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as content:
+            _require_secrecy(file, os.fstat(content.fileno()), run_as)
             password = content.read(_LONGEST_PASSWORD).decode("utf-8").rstrip("\r\n")
     except OSError as error:
         raise WrongValue(mark("{file} can't be read: {reason}"), file=file, reason=error.strerror) from None
@@ -62,6 +61,23 @@ def _password(file: Path) -> str:
 
 def _placed_notify(notify: NotifyOnFailure, base: Path) -> NotifyOnFailure:
     return notify.model_copy(update={"smtp_password_file": _below(base, notify.smtp_password_file)})
+
+
+def _require_secrecy(file: Path, status: os.stat_result, run_as: str | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise WrongValue(mark("{file} is not a regular file"), file=file)
+    reader = secrecy.readers(status.st_mode, status.st_gid, run_as)
+    if reader == "":
+        raise WrongValue(mark("everybody may read or change {file}; chmod 640 {file}"), file=file)
+    if reader is not None:
+        raise WrongValue(
+            mark(
+                "the group {group}, to which the daemon does not belong, may read or change {file}; "
+                "chmod g-rw {file}"
+            ),
+            file=file,
+            group=reader,
+        )
 
 
 def _placed_task(task: CommandSettings, base: Path) -> CommandSettings:

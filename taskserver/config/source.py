@@ -30,6 +30,8 @@ class Source:
     """Without a byte order mark."""
     mode: int
     """The permission bits."""
+    gid: int = 0
+    """The group that the file belongs to."""
 
     def fault(self, template: str, *, line: int | None = None, **fields: object) -> Fault:
         return Fault(self.file, "", line, template, fields)
@@ -52,7 +54,9 @@ def read_source(path: Path) -> Source:
         raise _refused(path, mark("is larger than {most} bytes; this can't be a configuration"), most=LARGEST_FILE)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _refused(path, mark("is written in UTF-16; save it as UTF-8"))
-    return Source(path, _format(path), content.removeprefix(_BYTE_ORDER_MARK), stat.S_IMODE(status.st_mode))
+    return Source(
+        path, _format(path), content.removeprefix(_BYTE_ORDER_MARK), stat.S_IMODE(status.st_mode), status.st_gid
+    )
 
 
 def _read(path: Path) -> tuple[bytes, os.stat_result]:

@@ -7,12 +7,16 @@ computed here, by the rules of Debian's cron(8).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from taskserver.cron.counting import count_between
 from taskserver.cron.errors import InvalidField, InvalidSchedule, InvalidTimeZone
-from taskserver.cron.explain import Preview, preview
-from taskserver.cron.nights import Warning
 from taskserver.cron.schedule import Schedule, parse
 from taskserver.cron.zones import check_time_zone
+
+if TYPE_CHECKING:
+    from taskserver.cron.explain import Preview, preview
+    from taskserver.cron.nights import Warning
 
 __all__ = [
     "InvalidField",
@@ -26,3 +30,12 @@ __all__ = [
     "parse",
     "preview",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`preview` and what it needs of two languages: for people, not for the daemon."""
+    if name not in ("Preview", "Warning", "preview"):
+        raise AttributeError(f"module 'taskserver.cron' has no attribute {name!r}")
+    from taskserver.cron import explain
+
+    return getattr(explain, name)

@@ -23,6 +23,8 @@ class Preview:
     time_zone: str
     sentence: dict[str, str]
     next: list[datetime]
+    never: bool
+    """Whether no date there is matches; `next` may be empty for other reasons, too."""
     warnings: list[Warning]
 
 
@@ -32,12 +34,16 @@ def preview(spec: str, *, zone: ZoneInfo, after: datetime, count: int) -> Previe
     times: list[datetime] = []
     instant = schedule.next_after(after, zone)
     while instant is not None and len(times) < count:
-        times.append(instant.astimezone(zone))
+        try:
+            times.append(instant.astimezone(zone))
+        except OverflowError:  # the zone's clock is in the year 10000 already
+            break
         instant = schedule.next_after(instant, zone)
     return Preview(
         cron_spec=spec,
         time_zone=zone.key,
         sentence={"en": english.sentence(schedule), "de": german.sentence(schedule)},
         next=times,
+        never=schedule.never,
         warnings=warnings_of(schedule, zone=zone, after=after),
     )

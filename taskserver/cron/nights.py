@@ -41,12 +41,17 @@ def clock_warnings(schedule: Schedule, *, zone: ZoneInfo, after: datetime) -> li
         return []
     start = after.astimezone(UTC).replace(tzinfo=None)
     warnings = []
-    for change in clock_changes(start, start + _ONE_YEAR, zone):
+    for change in clock_changes(start, _a_year_after(start), zone):
         first, end = sorted((change.before, change.after))
         due = _readings(schedule, first, end)
         if due:
             warnings.append(_forward(schedule, change, due) if change.forward else _back(schedule, change, due))
     return warnings
+
+
+def _a_year_after(start: datetime) -> datetime:
+    """A year later, or two days before the calendar ends: there every zone still has its readings."""
+    return start + min(_ONE_YEAR, max(timedelta(0), datetime.max - timedelta(days=2) - start))
 
 
 def _readings(schedule: Schedule, first: datetime, end: datetime) -> list[datetime]:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from taskserver.daemon import confinement, logs, pidfile, readiness, signals
 from taskserver.daemon import identity as identities
-from taskserver.daemon import logs, pidfile, readiness, signals
 from taskserver.daemon.identity import Identity
 from taskserver.daemon.pidfile import AlreadyRunning, PidFile, Record, State
 from taskserver.daemon.readiness import Pipe
@@ -201,8 +201,8 @@ class _AfterCheck:
 
     def __enter__(self) -> None:
         if self._identity.changes:
-            identities.verify(self._identity)
-            identities.clean_environment(self._identity, os.environ)
+            identities.leave_root_behind(self._identity)
+        confinement.hide_memory()
         self._lock.__enter__()
 
     def __exit__(self, *error: object) -> None:

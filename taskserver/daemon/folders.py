@@ -13,13 +13,15 @@ import shlex
 import stat
 from pathlib import Path
 
-from taskserver.daemon import sandbox
-from taskserver.daemon.identity import Identity
+from taskserver.daemon import sandbox, trust
+from taskserver.daemon.identity import Identity, acting_as
 from taskserver.errors import NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark, translate
 
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
+
+_UMASK = 0o022
 
 _NOT_A_FOLDER = mark("it is not a folder")
 
@@ -41,13 +43,17 @@ def prepare(identity: Identity, *, users_dir: Path, log_file: Path | None) -> No
 
     Raises FolderRefused or LogRefused, which name the place and what to do.
     """
-    prepare_folder(identity, users_dir, key="users_dir")
-    if log_file is None:
-        return
-    if log_file.parent != users_dir:
-        prepare_folder(identity, log_file.parent, key="log_file", shared=True)
-    if identity.changes:
-        _prepare_log(identity, log_file)
+    previous = os.umask(_UMASK)  # the caller's own may close what has to be passed, or open everything
+    try:
+        _prepare_with_due_rights(identity, users_dir, key="users_dir")
+        if log_file is None:
+            return
+        if log_file.parent != users_dir:
+            _prepare_with_due_rights(identity, log_file.parent, key="log_file", shared=True)
+        if identity.changes:
+            _prepare_log(identity, log_file)
+    finally:
+        os.umask(previous)
 
 
 def refusals(identity: Identity | None, *, users_dir: Path, log_file: Path | None) -> list[TaskServerError]:
@@ -105,6 +111,15 @@ def prepare_folder(identity: Identity, path: Path, *, key: str, shared: bool = F
         _require_own(identity, path, status, key)
 
 
+def _prepare_with_due_rights(identity: Identity, path: Path, *, key: str, shared: bool = False) -> None:
+    """As root only where nobody else can change the way; elsewhere with no more rights than `identity` has."""
+    if not identity.changes or trust.weakness(path.parent) is None:
+        prepare_folder(identity, path, key=key, shared=shared)
+        return
+    with acting_as(identity) as who:
+        prepare_folder(who, path, key=key, shared=shared)
+
+
 def _refuse_planted_links(path: Path, key: str) -> None:
     """Refuse a way that leads over a symbolic link which neither root nor the caller has laid."""
     trusted = {0, os.geteuid()}
@@ -158,6 +173,9 @@ def _require_own(identity: Identity, path: Path, status: os.stat_result, key: st
         )
         raise FolderRefused(path=path, key=key, reason=hint)
     _require_closed(path, status, key)
+    found = trust.weakness(path, trust.ROOT | {identity.uid}) if os.getuid() == 0 else None
+    if found is not None:
+        raise FolderRefused(path=path, key=key, reason=str(found))
 
 
 def _require_closed(path: Path, status: os.stat_result, key: str) -> None:
@@ -174,15 +192,26 @@ def _name(uid: int) -> str:
 
 def _prepare_log(identity: Identity, path: Path) -> None:
     """Make the log file as root where `identity` could not, as in /var/log; elsewhere it makes it itself."""
+    if trust.weakness(path.parent.parent) is not None:
+        return
     try:
-        if path.parent.stat().st_uid != 0:
-            return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path, flags, FILE_MODE)
-        except FileExistsError:
-            return
-        os.fchown(descriptor, identity.uid, identity.gid)
-        os.close(descriptor)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise LogRefused(path=path, reason=error.strerror) from None
+    try:
+        if os.fstat(folder).st_uid == 0:
+            _make_log(identity, path.name, folder)
+    except OSError as error:
+        raise LogRefused(path=path, reason=error.strerror) from None
+    finally:
+        os.close(folder)
+
+
+def _make_log(identity: Identity, name: str, folder: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
+    except FileExistsError:
+        return
+    os.fchown(descriptor, identity.uid, identity.gid)
+    os.close(descriptor)

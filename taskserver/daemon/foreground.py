@@ -10,8 +10,8 @@ import faulthandler
 import os
 import signal
 
+from taskserver.daemon import confinement, logs, signals
 from taskserver.daemon import identity as identities
-from taskserver.daemon import logs, signals
 from taskserver.daemon.detach import UMASK, Launch
 from taskserver.daemon.readiness import Manager
 from taskserver.daemon.sdnotify import Notifier
@@ -28,9 +28,7 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
     notifier = Notifier.from_environment(os.environ)
     faulthandler.enable()  # a watchdog ends it with SIGABRT: what the threads did is what somebody will ask
     log = logs.Logs(foreground=True)
-    identities.become(launch.identity)
-    os.umask(UMASK)
-    os.chdir(launch.installation)
+    _settle(launch)
     with launch.pidfile() as lock:
         log.open(launch.settings)
         try:
@@ -48,11 +46,18 @@ def run_one_job(launch: Launch, job_id: int) -> tuple[int, int]:
     No daemon: it takes neither pidfile nor signals.
     """
     log = logs.Logs(foreground=True)
-    identities.become(launch.identity)
-    os.umask(UMASK)
-    os.chdir(launch.installation)
+    _settle(launch)
     log.open(launch.settings)
     try:
         return launch.make_service(launch.settings, log.logger).run_job(job_id)
     finally:
         log.close()
+
+
+def _settle(launch: Launch) -> None:
+    """What detaching does besides: the user, nothing open but the standard streams, umask, working directory."""
+    confinement.close_inherited()
+    identities.become(launch.identity)
+    confinement.hide_memory()
+    os.umask(UMASK)
+    os.chdir(launch.installation)

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from taskserver.daemon import confinement
+from taskserver.daemon import environment as environments
 from taskserver.daemon.process import status_field
 from taskserver.errors import NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark
-
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-_CALLERS_OWN = frozenset(
-    {"DISPLAY", "HISTFILE", "LS_COLORS", "MAIL", "OLDPWD", "PWD", "SHLVL", "WAYLAND_DISPLAY", "XAUTHORITY", "_"}
-)
-_CALLERS_OWN_PREFIXES = ("DBUS_", "GPG_", "SSH_", "SUDO_", "XDG_")
 
 
 class UnknownUser(NotConfigured):
@@ -51,7 +47,10 @@ class NotBecome(TaskServerError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user with all that makes it up for the kernel. `changes` tells whether the caller is another."""
+    """A user with all that makes it up for the kernel. `changes` tells whether the caller is another.
+
+    `passes` names what of root's environment goes along besides the usual (see `environment`).
+    """
 
     name: str
     uid: int
@@ -60,9 +59,10 @@ class Identity:
     home: str
     shell: str
     changes: bool
+    passes: tuple[str, ...] = ()
 
 
-def resolve(run_as: str | None, *, allow_root: bool = False) -> Identity:
+def resolve(run_as: str | None, *, allow_root: bool = False, passes: Sequence[str] = ()) -> Identity:
     """The identity to work under, for this caller.
 
     Raises UnknownUser and RootRefused (exit code 6), SomebodyElse (exit code 4).
@@ -84,12 +84,19 @@ def resolve(run_as: str | None, *, allow_root: bool = False) -> Identity:
         raise SomebodyElse(wanted=run_as, caller=_present_identity().name)
     groups = tuple(sorted(set(os.getgrouplist(entry.pw_name, entry.pw_gid))))
     return Identity(
-        entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_shell or "/bin/sh", changes=True
+        entry.pw_name,
+        entry.pw_uid,
+        entry.pw_gid,
+        groups,
+        entry.pw_dir,
+        entry.pw_shell or "/bin/sh",
+        changes=True,
+        passes=tuple(passes),
     )
 
 
 def become(identity: Identity) -> None:
-    """Be this user from now on: groups, gid, uid, environment; verified, and no way back.
+    """Be this user from now on: groups, gid, uid, capabilities, keys, environment; verified, and no way back.
 
     Does nothing if the caller is that user already. Raises NotBecome.
     """
@@ -100,12 +107,21 @@ def become(identity: Identity) -> None:
         os.setresuid(identity.uid, identity.uid, identity.uid)
     except OSError as error:
         raise NotBecome(name=identity.name, reason=error.strerror) from None
+    leave_root_behind(identity)
+
+
+def leave_root_behind(identity: Identity) -> None:
+    """The last part of `become`, when the ids have changed: everything else that was root's. Raises NotBecome."""
+    confinement.shed_capabilities()
+    confinement.leave_session_keyring()
+    confinement.hide_memory()
     verify(identity)
-    clean_environment(identity, os.environ)
+    environments.forget(scrubbed_environment(identity, os.environ))
 
 
 def take_groups(identity: Identity) -> None:
-    """The first half of `become`, while still root: supplementary groups and gid."""
+    """The first part of `become`, while still root: supplementary groups and gid, and hands off the terminal."""
+    confinement.bar_typing()
     try:
         os.initgroups(identity.name, identity.gid)
         os.setresgid(identity.gid, identity.gid, identity.gid)
@@ -132,24 +148,31 @@ def verify(identity: Identity) -> None:
         raise NotBecome(name=identity.name, reason=", ".join(wrong))
 
 
-def clean_environment(identity: Identity, environment: MutableMapping[str, str]) -> None:
-    """Change `environment` into that of `identity`: HOME, USER and so on, nothing of root's session."""
-    scrubbed = scrubbed_environment(identity, environment)
-    for name in set(environment) - set(scrubbed):
-        del environment[name]
-    environment.update(scrubbed)
-
-
 def scrubbed_environment(identity: Identity, environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what belongs to the calling person's session, for a process of `identity`."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in _CALLERS_OWN and not name.startswith(_CALLERS_OWN_PREFIXES)
-    }
-    kept.setdefault("PATH", DEFAULT_PATH)
+    """What of `environment` passes (see `environment.PASSED`), with what makes `identity` at home."""
     own = {"HOME": identity.home, "USER": identity.name, "LOGNAME": identity.name, "SHELL": identity.shell}
-    return kept | own
+    return environments.passed(environment, identity.passes) | own
+
+
+@contextmanager
+def acting_as(identity: Identity) -> Iterator[Identity]:
+    """Within the block root makes files as `identity` and with no more rights; yields who that now is.
+
+    For places that others than root can change: what is planted there leads no further than they could go.
+    """
+    if not identity.changes:
+        yield identity
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(identity.groups)
+        os.setegid(identity.gid)
+        os.seteuid(identity.uid)
+        yield replace(identity, changes=False)
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
 
 
 def barrier(path: Path, identity: Identity) -> Path | None:
@@ -196,7 +219,7 @@ def _present_identity() -> Identity:
 
 
 def _capabilities() -> dict[str, int]:
-    names = ("CapPrm", "CapEff", "CapAmb")
+    names = ("CapInh", "CapPrm", "CapEff", "CapAmb")
     return {name: int(status_field("self", name) or "0", 16) for name in names}
 
 

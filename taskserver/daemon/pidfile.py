@@ -228,17 +228,33 @@ def read(users_dir: Path) -> Reading:
 
 def remove_stale(users_dir: Path) -> bool:
     """Remove a pidfile that no daemon holds; whether it is gone."""
-    path = users_dir / NAME
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        folder = os.open(users_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
     except OSError:
         return False
     try:
+        return _remove_unheld(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove_unheld(folder: int) -> bool:
+    """All in the folder of this descriptor, so that root is not led elsewhere between the look and the removal."""
+    try:
+        descriptor = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _same_file(descriptor, path):
-            path.unlink()
+        named = os.stat(NAME, dir_fd=folder, follow_symlinks=False)
+        if os.path.samestat(os.fstat(descriptor), named):
+            os.unlink(NAME, dir_fd=folder)
     except OSError:
         return False
     finally:

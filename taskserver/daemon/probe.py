@@ -91,6 +91,7 @@ def ask(identity: Identity, asked: Question, *, installation: Path) -> Answer:
             cwd=installation,
             env=environment,
             timeout=TIMEOUT_SECONDS,
+            start_new_session=True,  # away from the terminal of whoever called
             user=identity.uid if identity.changes else None,
             group=identity.gid if identity.changes else None,
             extra_groups=identity.groups if identity.changes else None,

@@ -17,6 +17,8 @@ from taskserver.daemon.sdnotify import Notifier
 
 Message = dict[str, Any]
 
+_LONGEST_LINE = 256 * 1024
+
 
 class Listener(Protocol):
     """Whoever waits for the daemon to be ready. After `ready`, `going_on` or `failed` it waits no longer."""
@@ -96,9 +98,12 @@ class Manager:
 
 
 def messages(descriptor: int) -> Iterator[Message]:
-    """What the daemon says, line by line, until its end of the pipe is closed."""
+    """What the daemon says, line by line, until its end of the pipe is closed.
+
+    Root may listen here to a process of another user: no line is longer than this takes.
+    """
     with os.fdopen(descriptor, "rb") as lines:
-        for line in lines:
+        while line := lines.readline(_LONGEST_LINE):
             try:
                 message = json.loads(line)
             except ValueError:

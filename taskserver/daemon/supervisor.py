@@ -249,6 +249,7 @@ class Supervisor:
         self._reporter.changed()
 
     def _apply(self, settings: Settings) -> list[str]:
+        self._daemon.logs.require(settings)
         restart = sorted(self._service.reload(settings))
         self._daemon.logs.reopen(settings)
         self._settings = settings

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, p
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from taskserver.clock import to_text
+from taskserver.database.files import refuse_planted
 from taskserver.database.handshake import Refusals
 
 FAULT_BUSY = "busy"  # another writer holds the database: try again at once
@@ -86,6 +87,8 @@ class Sqlite:
             pool_timeout=60,
             hide_parameters=True,
         )
+        if url.database:
+            event.listen(engine, "do_connect", lambda *_: refuse_planted(str(url.database)))
         event.listen(engine, "connect", self._on_connect)
         event.listen(engine, "begin", self._on_begin)
         return engine

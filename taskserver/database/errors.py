@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotConfigured, TaskServerError
+from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark
 
 
@@ -28,6 +28,12 @@ class DatabaseRefused(NotConfigured):
     """The database answers, but not to us: trying again won't help."""
 
     text = mark("the database {database} refuses us: {reason}; check task_server.database")
+
+
+class FileRefused(NotAllowed):
+    """In the place of an SQLite file is something that it should not be opened through."""
+
+    text = mark("the database file {file} is refused: {reason}")
 
 
 class InvalidDatabase(NotConfigured):

@@ -101,8 +101,9 @@ def upgrade_apart(database: Database) -> None:
     The URL goes through a pipe, since it may hold a password. Raises UpgradeFailed with what went wrong.
     """
     url = database.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-m", "taskserver.database"]
-    done = subprocess.run(command, input=url, text=True, capture_output=True, check=False)
+    command = [sys.executable, "-P", "-m", "taskserver.database"]  # -P: nothing is imported from where we stand
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part.startswith("/"))}
+    done = subprocess.run(command, input=url, text=True, capture_output=True, check=False, env=environment)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         reason = lines[-1] if lines else f"exit code {done.returncode}"

@@ -311,9 +311,10 @@ class Dispatcher:
             self._counted = False
 
     def _submit(self, claim: Claim) -> None:
-        """A job without a title of its own has its task's, with its data filled in."""
+        """A job without a title of its own has its task's, with its data filled in, or else its task's name."""
         if not claim.title and claim.task in self._pool.registry:
-            claim = replace(claim, title=self._pool.registry.get(claim.task).render_title(claim.data))
+            title = self._pool.registry.get(claim.task).render_title(claim.data)
+            claim = replace(claim, title=title or claim.task)
         self._pool.submit(claim)
 
     def _plan(self, turn: Turn) -> float:

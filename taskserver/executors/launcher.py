@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 ORPHANED = signal.SIGUSR2  # sent by the kernel when the thread that started this process has gone
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM)
@@ -287,6 +288,7 @@ def main(arguments: list[str]) -> None:
         signal.signal(number, lambda *_: None)
     signal.signal(ORPHANED, orphaned)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    prctl(PR_SET_DUMPABLE, 0)  # a command must not read what others are given
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, ORPHANED)
     try:

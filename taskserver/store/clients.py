@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
 from taskserver.store.errors import ClientExists, ClientInUse, ClientNotFound, DefaultClientStays
-from taskserver.store.rows import as_dict
+from taskserver.store.rows import as_dict, require_name
 
 
 class Clients:
@@ -19,7 +19,8 @@ class Clients:
     def add(
         self, name: str, login: str | None = None, title: str = "", max_parallel: int | None = None
     ) -> dict[str, Any]:
-        """Adds a client. Without a login none of its jobs runs. Raises ClientExists."""
+        """Adds a client. Without a login none of its jobs runs. Raises ClientExists, EmptyName."""
+        require_name(name)
         with self._database.write() as connection:
             self._refuse_twin(connection, name)
             values = {"name": name, "login": login or None, "title": title, "max_parallel": max_parallel}
@@ -39,11 +40,12 @@ class Clients:
         return [_client(row, counts) for row in rows]
 
     def edit(self, name: str, **changed: Any) -> None:
-        """Changes new_name, title, max_parallel (None: no limit)."""
+        """Changes new_name, title, max_parallel (None: no limit). Raises ClientExists, EmptyName."""
         with self._database.write() as connection:
             self._get(connection, name)
             new_name = changed.pop("new_name", None)
             if new_name is not None and new_name != name:
+                require_name(new_name)
                 self._refuse_twin(connection, new_name)
                 changed["name"] = new_name
             unknown = set(changed) - {"name", "title", "max_parallel"}

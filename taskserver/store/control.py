@@ -150,20 +150,24 @@ class Control:
                 self._delete(connection, job)
             return count + len(running)
 
-    def move(self, job_id: int, where: str) -> None:
-        """Among the waiting jobs of its client: "up", "down", "first", "last"; it takes on the priority there."""
+    def move(self, job_id: int, where: str) -> bool:
+        """Among the waiting jobs of its client: "up", "down", "first", "last"; it takes on the priority there.
+
+        False: it stands there already.
+        """
         with self._database.write() as connection:
             job = self._job(connection, job_id)
             if job.status != Status.WAITING:
                 raise CannotMove(job_id=job_id, status=job.status)
             neighbour = self._neighbour(connection, job, where)
             if neighbour is None:
-                return  # it stands there already
+                return False
             if where in ("first", "last"):
                 position = neighbour.position + (-1 if where == "first" else 1)
                 self._place(connection, job, neighbour.priority, position)
-                return
-            self._step(connection, job, neighbour, ahead=where == "up")
+            else:
+                self._step(connection, job, neighbour, ahead=where == "up")
+            return True
 
     def _neighbour(self, connection: Connection, job: Any, where: str) -> Any:
         key = tuple_(-jobs.c.priority, jobs.c.position, jobs.c.id)

@@ -19,9 +19,9 @@ from taskserver.database import Database
 from taskserver.database.schema import jobs
 from taskserver.jobs import Ready
 from taskserver.store.clients import client_id
-from taskserver.store.errors import ClientNotFound, InvalidUniqueFor, JobRefused, NaiveTime
+from taskserver.store.errors import ClientNotFound, EmptyUniqueKey, InvalidUniqueFor, JobRefused, NaiveTime
 from taskserver.store.occurrences import lane_for
-from taskserver.store.rows import document
+from taskserver.store.rows import document, require_task_name
 
 _INSERT = """
 INSERT INTO jobs (client_id, task, title, description, data, priority, status, ready, next_run_at, lane,
@@ -111,12 +111,15 @@ class Enqueuing:
         """Queues one job. `unique_for` is "live" (among jobs that have not ended) or "ever" (any run, too).
 
         `connection` is the application's: an SQLAlchemy connection or session, or a plain driver connection
-        (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound, NotJson.
+        (sqlite3, psycopg); nothing is committed on it. Raises ClientNotFound, NotJson, EmptyUniqueKey.
         """
+        require_task_name(task)
         now = self._database.now()
         _refuse_naive(run_at)
         if unique_for not in UNIQUE_FOR:
             raise InvalidUniqueFor(given=unique_for)
+        if unique_key is not None and not unique_key.strip():
+            raise EmptyUniqueKey()
         row = {
             "client": client,
             "task": task,
@@ -178,6 +181,7 @@ class Enqueuing:
         """
         if not data:
             return []
+        require_task_name(task)
         for each in data:
             document(task, each)
         _refuse_naive(run_at)

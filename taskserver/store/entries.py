@@ -14,7 +14,7 @@ from taskserver.database.schema import clients, jobs, missed_runs, tasks
 from taskserver.store.clients import client_id
 from taskserver.store.errors import EntryExists, EntryNotFound
 from taskserver.store.occurrences import insert_by_hand
-from taskserver.store.rows import as_dict, document, shown_title
+from taskserver.store.rows import OF_TASK, as_dict, document, require_name, require_task_name, shown_title
 
 UTC = ZoneInfo("UTC")
 
@@ -51,8 +51,10 @@ class CronEntries:
     ) -> int:
         """Adds an entry and returns its id.
 
-        Raises InvalidSchedule, InvalidTimeZone, ClientNotFound, EntryExists, NotJson.
+        Raises InvalidSchedule, InvalidTimeZone, ClientNotFound, EntryExists, EmptyName, EmptyTaskName, NotJson.
         """
+        require_name(name)
+        require_task_name(task)
         document(task, data or {})
         schedule, zone = parse(cron_spec), check_time_zone(time_zone)
         with self._database.write() as connection:
@@ -111,6 +113,7 @@ class CronEntries:
                 return
             document(entry["task"], changed.get("data") or {})
             if changed.get("name", entry["name"]) != entry["name"]:
+                require_name(changed["name"])
                 self._refuse_twin(connection, entry["client_id"], entry["client"], changed["name"])
             if "cron_spec" in changed or "time_zone" in changed:
                 changed |= self._next_run({**entry, **changed}, default_zone)
@@ -171,7 +174,7 @@ class CronEntries:
     @staticmethod
     def _select() -> Select[Any]:
         return (
-            select(jobs, clients.c.name.label("client"), tasks.c.title.label("task_title"))
+            select(jobs, clients.c.name.label("client"), *OF_TASK)
             .join(clients, clients.c.id == jobs.c.client_id)
             .outerjoin(tasks, tasks.c.name == jobs.c.task)
             .where(jobs.c.type == "interval")
@@ -186,5 +189,5 @@ class CronEntries:
 
 def _entry(row: Any) -> dict[str, Any]:
     entry = as_dict(row)
-    entry["title"] = shown_title(entry, entry.pop("task_title"))
+    entry["title"] = shown_title(entry)
     return entry

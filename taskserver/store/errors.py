@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from taskserver.errors import NotFound, TaskServerError, UsageError
 from taskserver.texts import mark, translate
 
@@ -34,6 +36,18 @@ class NaiveTime(UsageError):
     text = mark("run_at {run_at} has no time zone; give an aware datetime, such as datetime.now(UTC)")
 
 
+class EmptyName(UsageError):
+    text = mark("a name must not be empty")
+
+
+class EmptyTaskName(UsageError):
+    text = mark("the name of the task must not be empty")
+
+
+class EmptyUniqueKey(UsageError):
+    text = mark("a unique key must not be empty; leave it out if the job needs none")
+
+
 class InvalidUniqueFor(UsageError):
     text = mark('unique_for must be "live" or "ever", not {given!r}')
 
@@ -43,7 +57,10 @@ class JobRefused(UsageError):
 
 
 class EntryExists(TaskServerError):
-    text = mark("client {client} has a cron entry named {name} already; change it with `schedule edit {name}`")
+    text = mark("client {client} has a cron entry named {name} already; change it with `schedule edit {quoted}`")
+
+    def __init__(self, *, name: str, client: str) -> None:
+        super().__init__(name=name, client=client, quoted=quote(name))
 
 
 class ClientExists(TaskServerError):

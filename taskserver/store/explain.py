@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_
@@ -73,11 +74,20 @@ def _obstacles(
 ) -> Iterator[Finding]:
     if not job.active:
         yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
-    client = connection.execute(select(clients).where(clients.c.id == job.client_id)).one()
-    if client.login is None:
+    client = connection.execute(select(clients).where(clients.c.id == job.client_id)).first()
+    if client is None:
         text = translate(
-            "its client {name} has no login, so none of its jobs runs; give it one with `client set-login {name}`",
+            "there is no client with the id {id}, which is its client_id, so it never runs; delete it, or give it "
+            "the id of a client in `client list --json`",
+            id=job.client_id,
+        )
+        yield Finding("no_client", text)
+    elif client.login is None:
+        text = translate(
+            "its client {name} has no login, so none of its jobs runs; give it one with "
+            "`client set-login {quoted} LOGIN`",
             name=client.name,
+            quoted=quote(client.name),
         )
         yield Finding("no_login", text)
     if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
@@ -142,7 +152,8 @@ def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
         )
         yield Finding("task_limit", text)
     if (
-        client.max_parallel is not None
+        client is not None
+        and client.max_parallel is not None
         and _running(connection, jobs.c.client_id == client.id) >= client.max_parallel
     ):
         text = translate(

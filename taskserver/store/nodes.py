@@ -16,7 +16,7 @@ from taskserver.database.schema import clients, jobs, nodes, tasks
 from taskserver.jobs import OnCrash, Outcome, Status
 from taskserver.log_fields import about
 from taskserver.store.outcomes import Outcomes
-from taskserver.store.rows import as_dict, claim_of
+from taskserver.store.rows import OF_TASK, as_dict, claim_of
 from taskserver.store.wakeup import wake_sockets
 
 log = logging.getLogger("taskserver.store")
@@ -130,7 +130,7 @@ class Nodes:
                 jobs,
                 tasks.c.max_crashes,
                 tasks.c.on_crash,
-                tasks.c.title.label("task_title"),
+                *OF_TASK,
                 clients.c.name.label("client"),
                 clients.c.login,
             )

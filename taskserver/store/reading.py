@@ -15,7 +15,7 @@ from taskserver.jobs import ENDED, Ready, Status
 from taskserver.store.clients import client_id
 from taskserver.store.errors import JobNotFound
 from taskserver.store.explain import Finding, explain
-from taskserver.store.rows import as_dict, shown_title
+from taskserver.store.rows import OF_TASK, as_dict, shown_title
 
 _entries = jobs.alias("entries")
 
@@ -124,7 +124,7 @@ class Reading:
                 clients.c.name.label("client"),
                 clients.c.login.label("login"),
                 _entries.c.name.label("cron_entry"),
-                tasks.c.title.label("task_title"),
+                *OF_TASK,
             )
             .outerjoin(clients, clients.c.id == jobs.c.client_id)
             .outerjoin(_entries, _entries.c.id == jobs.c.cron_entry_id)
@@ -134,7 +134,7 @@ class Reading:
 
 def _job(row: Any) -> dict[str, Any]:
     job = as_dict(row)
-    job["title"] = shown_title(job, job.pop("task_title"))
+    job["title"] = shown_title(job)
     job["gone"] = False
     return job
 

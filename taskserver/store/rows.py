@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from taskserver.database.schema import tasks
 from taskserver.database.types import dump_json
 from taskserver.jobs import Claim
-from taskserver.store.errors import NotJson
+from taskserver.store.errors import EmptyName, EmptyTaskName, NotJson
 from taskserver.templates import Template
 
 
@@ -27,14 +28,46 @@ def document(task: str, data: Mapping[str, Any]) -> str:
     return text
 
 
-def shown_title(row: dict[str, Any], task_title: str | None) -> str:
-    """The job's own title, else its task's with the data filled in, else the task's name."""
+def require_name(name: str) -> None:
+    """Raises EmptyName."""
+    if not name.strip():
+        raise EmptyName()
+
+
+def require_task_name(task: str) -> None:
+    """Raises EmptyTaskName: no node could ever offer such a task."""
+    if not task.strip():
+        raise EmptyTaskName()
+
+
+OF_TASK = (tasks.c.title.label("task_title"), tasks.c.schema.label("task_schema"))
+"""What `shown_title` needs of a job's task, as columns of a select."""
+
+
+def shown_title(row: dict[str, Any]) -> str:
+    """The job's own title, else its task's with data and defaults filled in, else the task's name.
+
+    `row` has the columns OF_TASK too; they are taken out of it.
+    """
+    task_title, task_schema = row.pop("task_title"), row.pop("task_schema")
     if row["title"]:
         return str(row["title"])
     if not task_title:
         return str(row["task"])
     data = row["data"] if isinstance(row["data"], dict) else {}
-    return Template.parse(task_title).fill(data)
+    return Template.parse(task_title).fill({**_defaults(task_schema), **data})
+
+
+def _defaults(schema: Any) -> dict[str, Any]:
+    """What a published schema says of arguments that are not given."""
+    described = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(described, dict):
+        return {}
+    return {
+        name: argument["default"]
+        for name, argument in described.items()
+        if isinstance(argument, dict) and "default" in argument
+    }
 
 
 def claim_of(row: Any) -> Claim:
@@ -46,7 +79,7 @@ def claim_of(row: Any) -> Claim:
         client=row.client,
         login=row.login or "",
         task=row.task,
-        title=shown_title(as_dict(row), row.task_title),
+        title=shown_title(as_dict(row)),
         data=row.data,
         attempt=row.attempt,
         max_attempts=row.max_attempts,

@@ -8,7 +8,7 @@ from taskserver.tasks.context import Context
 from taskserver.tasks.decorator import task
 
 
-@task("sample", title="Sample: count to 100 in {seconds} seconds", max_crashes=10)
+@task("sample", title="Sample: counts to 100", max_crashes=10)
 def sample(ctx: Context, seconds: float = 10) -> str:
     """Counts to 100 with a detail; stopped, it goes on where it was."""
     first = int((ctx.checkpoint_data or {}).get("counted", 0))

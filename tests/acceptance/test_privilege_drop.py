@@ -2,113 +2,17 @@
 
 from __future__ import annotations
 
-import configparser
 import grp
 import os
 import pwd
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
-from scratch_server import ROOT, SCRIPT, TASK_MODULES, TaskServer
+from clone_of_the_tree import become, status_of
+from scratch_server import SCRIPT
 from waiting import eventually
-
-SYSTEM_PYTHON = Path("/usr/bin/python3")
-
-
-@pytest.fixture(scope="module")
-def clone():
-    """A copy of the tree with a virtual environment of the system's Python, open to every user."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    if not SYSTEM_PYTHON.exists() or system("-c", "import sys; sys.exit(sys.version_info < (3, 11))").returncode:
-        pytest.skip("the system has no /usr/bin/python3 of 3.11 or newer: install python3")
-    folder = Path(tempfile.mkdtemp(prefix="taskserver-clone-", dir="/var/tmp"))
-    try:
-        folder.chmod(0o755)
-        for name in ("taskserver", "scripts", "etc"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "setup.cfg", folder)
-        shutil.copytree(TASK_MODULES, folder / "modules", ignore=shutil.ignore_patterns("__pycache__"))
-        subprocess.run(["chmod", "-R", "a+rX,go-w", folder], check=True)
-        install(folder)
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
-def system(*arguments):
-    return subprocess.run([SYSTEM_PYTHON, *arguments], capture_output=True, text=True, check=False)
-
-
-def install(folder):
-    """What the package needs, and the package not: the script takes the one beside it."""
-    environment = folder / ".venv"
-    made = system("-m", "venv", "--without-pip", str(environment))
-    if made.returncode:
-        pytest.skip(f"no virtual environment can be made: {made.stderr.strip()}")
-    setup = configparser.ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    needed = setup["options"]["install_requires"].split()
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet", *needed],
-        capture_output=True,
-        text=True,
-        check=False,
-        umask=0o022,
-    )
-    if done.returncode:
-        pytest.skip(f"the packages cannot be installed: {done.stderr.strip()[-200:]}")
-
-
-class Clone(TaskServer):
-    """The daemon of that clone; its control program is called as the init system does."""
-
-    def __init__(self, home, folder, user):
-        self.home, self.user = home, pwd.getpwnam(user)
-        super().__init__(folder, run_as=user, allow_root=None, python_path=[str(home / "modules")])
-        folder.chmod(0o755)
-
-    def spawn(self, *arguments, **options):
-        script = self.home / "scripts" / "task_server.py"
-        before = options.pop("before", [])
-        return subprocess.Popen(
-            [*before, str(script), "-c", str(self.config_file), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={"PATH": "/sbin:/usr/sbin:/bin:/usr/bin", "ACCEPTANCE_FOLDER": str(self.folder)},
-            **options,
-        )
-
-
-@pytest.fixture
-def somebody():
-    """A system user without a password, a shell or anything to lose."""
-    for name in ("www-data", "daemon", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    pytest.skip("none of the usual system users exists")
-
-
-@pytest.fixture
-def cloned(clone, somebody):
-    folder = Path(tempfile.mkdtemp(prefix="ts", dir="/var/tmp"))
-    server = Clone(clone, folder, somebody.pw_name)
-    yield server
-    server.finish()
-    shutil.rmtree(folder)
-
-
-def status_of(pid):
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def test_the_daemon_is_that_user_and_nobody_else(cloned, somebody):
@@ -205,10 +109,6 @@ def test_its_own_user_may_start_it_and_others_may_not(cloned, somebody):
     assert cloned.control("stop", code=None, before=become(other)).returncode == 4
     cloned.control("status", code=0)
     cloned.control("stop", code=0)
-
-
-def become(user):
-    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
 def test_users_who_cannot_be(cloned):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 
@@ -328,3 +329,51 @@ def test_statuses_are_german_for_germans_and_keys_never(task_server):
 
 def _line(seq: int, text: str) -> OutputLine:
     return OutputLine(seq, datetime(2026, 11, 22, 8, tzinfo=UTC) + timedelta(seconds=seq), "stdout", text)
+
+
+def test_deleting_a_running_job_says_that_it_goes_later(task_server, node):
+    task_server.ok("job", "add", "sample")
+    task_server.ok("job", "add", "sample")
+    claim = node.claim()
+
+    deleted = task_server.ok("job", "delete", 1, 2)
+    again = task_server.ok("job", "delete", 1, "--json").json
+
+    assert deleted.out == "job 2 is deleted\njob 1 runs; it is asked to stop, and deleted when it has ended\n"
+    assert again == {"deleted": [], "stopping": [1]}
+    assert "as soon as it has ended" in task_server.ok("job", "show", 1).out
+    node.end(claim, Outcome.finished("done"))
+    assert "yes, its last run is shown" in task_server.ok("job", "show", 1).out
+
+
+def test_a_job_of_a_client_without_a_login_is_not_said_to_start(task_server):
+    task_server.ok("client", "add", "acme")
+    task_server.ok("job", "add", "sample", "--client", "acme")
+    task_server.ok("job", "add", "sample")
+
+    started = task_server.ok("job", "start", 1, 2).out.splitlines()
+
+    assert started[0].startswith("job 1 can't start yet: its client acme has no login")
+    assert started[1] == "job 2 will be started"
+
+
+def test_a_move_that_moves_nothing_says_so(task_server):
+    task_server.ok("job", "add", "sample")
+    task_server.ok("job", "add", "sample")
+
+    moves = [task_server.ok("job", "move", 1, where).out for where in ("up", "first", "down", "last")]
+
+    still = "job 1 stands there already\n"
+    assert moves == [still, still, "job 1 is moved\n", still]
+
+
+def test_times_in_an_explanation_are_those_of_the_configured_zone(task_server, monkeypatch):
+    monkeypatch.setattr(import_module("taskserver.cli.job.wait"), "_EXPLAIN_AFTER_SECONDS", 0.0)
+    task_server.ok("job", "add", "sample", "--at", "2099-12-24T06:00")
+
+    waited = task_server("job", "wait", 1, "--timeout", "0.5").err
+    findings = task_server.ok("job", "explain", 1, "--json").json
+
+    told = "it is due at 2099-12-24 06:00:00 CET"
+    assert told in waited
+    assert told in [finding["text"] for finding in findings]

@@ -7,6 +7,8 @@ from contextlib import closing
 
 import pytest
 
+from taskserver.jobs import Outcome
+
 
 @pytest.fixture
 def entry_without_a_zone(task_server):
@@ -152,3 +154,115 @@ def test_bytes_that_are_no_utf_8_are_told_and_nothing_is_done(task_server, comma
     assert "unexpected" not in result.err
     assert task_server.ok("job", "list", "--json").json == []
     assert task_server.ok("schedule", "list", "--json").json == []
+
+
+def test_no_times_asked_for_does_not_mean_never(program):
+    previewed = program("schedule", "preview", "0 2 * * *", "-n", "0")
+
+    assert (previewed.code, previewed.out) == (0, "every day at 02:00\n")
+
+
+def test_an_expression_without_a_date_never_runs_however_few_times_are_asked_for(program):
+    assert "It never runs." in program("schedule", "preview", "0 2 30 2 *", "-n", "0").out
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31", "9999-12-31T18:59:59", "9998-12-31T12:00"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Pacific/Kiritimati", "America/New_York", "UTC"])
+@pytest.mark.parametrize("expression", ["0 2 * * *", "*/5 * * * *"])
+def test_the_end_of_the_calendar_is_no_error(program, expression, zone, moment):
+    previewed = program("schedule", "preview", expression, "--time-zone", zone, "--after", moment, "-n", "3")
+
+    assert previewed.code == 0, previewed.err
+    assert "never" not in previewed.out
+
+
+def test_after_the_last_time_of_the_calendar_there_is_none_and_that_is_told(program):
+    previewed = program("schedule", "preview", "0 2 1 1 *", "--time-zone", "UTC", "--after", "9999-12-31")
+
+    assert "It does not run any more after that" in previewed.out
+
+
+def test_a_client_that_does_not_exist_is_told_as_the_reason(task_server):
+    with closing(sqlite3.connect(task_server.database)) as connection, connection:
+        connection.execute("INSERT INTO jobs (task, client_id) VALUES ('sample', 77)")
+
+    explained = task_server.ok("job", "explain", 1)
+    findings = task_server.ok("job", "explain", 1, "--json").json
+
+    assert "there is no client with the id 77" in explained.out
+    assert findings[0]["code"] == "no_client"
+    assert task_server.ok("job", "show", 1).code == 0
+
+
+def test_names_in_advice_can_be_pasted_into_a_shell(task_server):
+    added = task_server.ok("client", "add", "sp ace")
+    task_server.ok("job", "add", "sample", "--client", "sp ace")
+    task_server.ok("schedule", "add", "every night", "sample", "--cron", "@daily")
+    again = task_server("schedule", "add", "every night", "sample", "--cron", "@daily")
+
+    assert "client set-login 'sp ace' LOGIN" in added.err
+    assert "`client set-login 'sp ace' LOGIN`" in task_server.ok("job", "explain", 1).out
+    assert "`schedule edit 'every night'`" in again.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_list_of_jobs_that_is_cut_off_says_how_to_go_on(task_server, form):
+    for _ in range(3):
+        task_server.ok("job", "add", "sample")
+
+    cut = task_server.ok("job", "list", "--limit", 2, *form)
+    whole = task_server.ok("job", "list", "--limit", 3, *form)
+
+    assert cut.err == "there are more jobs: go on with --after 2, or see more with --limit\n"
+    assert whole.err == ""
+    assert [job["id"] for job in task_server.ok("job", "list", "--after", 2, "--json").json] == [3]
+    assert [job["id"] for job in task_server.ok("job", "list", "--limit", 2, "--json").json] == [1, 2]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_history_that_is_cut_off_says_how_to_go_on(task_server, node, form):
+    for _ in range(3):
+        task_server.ok("job", "add", "sample")
+        node.run(Outcome.finished("done"))
+
+    cut = task_server.ok("history", "list", "--limit", 2, *form)
+    whole = task_server.ok("history", "list", "--limit", 3, *form)
+
+    last = task_server.ok("history", "list", "--limit", 2, "--json").json[-1]["id"]
+    assert cut.err == f"there are more runs: go on with --before {last}, or see more with --limit\n"
+    assert whole.err == ""
+    assert len(task_server.ok("history", "list", "--before", last, "--json").json) == 1
+
+
+@pytest.mark.parametrize("noun", ["job", "history"])
+def test_a_limit_may_be_the_largest_number(task_server, noun):
+    assert task_server.ok(noun, "list", "--limit", 2**63 - 1, "--json").json == []
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("client", "add"), "a name must not be empty"),
+        (("client", "edit", "default", "--rename"), "a name must not be empty"),
+        (("schedule", "edit", "nightly", "--rename"), "a name must not be empty"),
+        (("job", "add", "sample", "--node"), "a name must not be empty"),
+        (("job", "add", "sample", "--unique-key"), "a unique key must not be empty"),
+    ],
+    ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
+)
+def test_what_has_a_name_has_more_than_an_empty_one(task_server, command, message, name):
+    task_server.ok("schedule", "add", "nightly", "sample", "--cron", "@daily")
+
+    result = task_server(*command, name)
+
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert [client["name"] for client in task_server.ok("client", "list", "--json").json] == ["default"]
+    assert task_server.ok("job", "list", "--json").json == []
+
+
+def test_an_empty_node_of_a_cron_entry_means_any(task_server):
+    added = task_server.ok("schedule", "add", "nightly", "sample", "--cron", "@daily", "--node", "", "--json").json
+
+    assert added["node_id"] is None

@@ -169,6 +169,26 @@ def test_light_commands_import_nothing_heavy(arguments, empty_installation):
     assert result.stderr.splitlines()[-1] == ""
 
 
+def test_commands_on_jobs_import_what_the_database_needs_and_no_more(task_server):
+    unneeded = ("alembic", "croniter", "jsonschema", "psycopg", "taskserver.cron.german", "taskserver.executors")
+    listing = f"print(*(name for name in {unneeded} if name in sys.modules), file=sys.stderr)"
+    script = f"import sys; from taskserver.cli import main; main(sys.argv[1:]); print(file=sys.stderr); {listing}"
+
+    command = [sys.executable, "-c", script, "-c", str(task_server.config), "job", "list"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    assert result.stderr.splitlines()[-1] == ""
+
+
+def test_the_installation_of_a_clone_slows_no_call_down():
+    """setuptools' finder for editable installations would be imported with every start of Python."""
+    script = "import sys; print([name for name in sys.modules if name.startswith('__editable__')])"
+
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert result.stdout == "[]\n"
+
+
 def test_every_command_has_help_with_an_example(program):
     from german_catalogue import commands
 
@@ -246,3 +266,16 @@ def _explode(*_arguments: object, **_options: object) -> None:
 
 def _interrupt(*_arguments: object, **_options: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("option", ["-f", "--run-job=1", "--run-job=0"])
+@pytest.mark.parametrize("command", [("status",), ("stop",), ("job", "list"), ("version",)], ids=" ".join)
+def test_an_option_of_start_is_refused_with_another_command(program, option, command):
+    result = program(option, *command)
+
+    assert (result.code, result.out) == (2, "")
+    assert f"{option.partition('=')[0]} goes with start, not with {command[0]}" in result.err
+
+
+def test_a_command_that_does_not_exist_is_told_before_an_option_that_does_not_belong(program):
+    assert "there is no command 'stats'; did you mean" in program("-f", "stats").err

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -162,3 +165,74 @@ def test_what_is_told_beforehand_is_what_is_refused(tmp_path, nobody):
     assert "the user root;" in told.message()
     assert f"`task_server stop`, then `chown -R nobody '{full}'`, then `task_server start`" in told.message()
     assert folders.refusals(nobody, users_dir=full, log_file=None) == []
+
+
+@pytest.fixture
+def theirs():
+    """A folder of nobody's in one that everybody can pass."""
+    folder = Path(tempfile.mkdtemp(prefix="swapped", dir="/var/tmp"))
+    folder.chmod(0o755)
+    made = folder / "theirs"
+    (made / "inner").mkdir(parents=True)
+    for place in (made, made / "inner"):
+        os.chown(place, pwd.getpwnam("nobody").pw_uid, -1)
+    yield made
+    shutil.rmtree(folder)
+
+
+@as_root
+def test_a_folder_swapped_between_look_and_action_leads_root_nowhere(theirs, nobody, monkeypatch):
+    """Its owner puts a link in the place of a folder on the way, right after root has found none."""
+    target = theirs.parent / "roots"
+    target.mkdir(mode=0o755)
+    look = folders._refuse_planted_links
+
+    def look_and_be_late(path: Path, key: str) -> None:
+        look(path, key)
+        (theirs / "inner").rename(theirs / "aside")
+        (theirs / "inner").symlink_to(target)
+
+    monkeypatch.setattr(folders, "_refuse_planted_links", look_and_be_late)
+    with pytest.raises(folders.FolderForbidden):
+        folders.prepare(nobody, users_dir=theirs / "inner" / "users", log_file=None)
+
+    assert list(target.iterdir()) == []
+
+
+@as_root
+def test_root_acts_as_the_user_where_that_user_could_lay_links(theirs, nobody):
+    made = theirs / "inner" / "users"
+
+    folders.prepare(nobody, users_dir=made, log_file=None)
+
+    assert owner_and_mode(made) == (nobody.uid, 0o750)
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == (0, os.getgid(), os.getgroups())
+    theirs.parent.chmod(0o777)
+    with pytest.raises(FolderRefused, match="everybody can change it"):
+        folders.prepare(nobody, users_dir=made, log_file=None)
+
+
+@as_root
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_the_modes_are_the_same_whatever_the_callers_umask(tmp_path, nobody, umask):
+    before = os.umask(umask)
+    try:
+        folders.prepare(nobody, users_dir=tmp_path / "a" / "users", log_file=tmp_path / "b" / "c" / "x.log")
+        kept = os.umask(umask)
+    finally:
+        os.umask(before)
+
+    assert kept == umask
+    for path, mode in {"a": 0o755, "a/users": 0o750, "b": 0o755, "b/c": 0o750}.items():
+        assert stat.S_IMODE((tmp_path / path).stat().st_mode) == mode, path
+
+
+@as_root
+def test_a_users_directory_that_a_foreign_group_may_write_is_refused(tmp_path, nobody):
+    users = tmp_path / "users"
+    users.mkdir()
+    os.chown(users, nobody.uid, 1)
+    users.chmod(0o770)
+
+    with pytest.raises(FolderRefused, match="chmod g-w"):
+        folders.prepare(nobody, users_dir=users, log_file=None)

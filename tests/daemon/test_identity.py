@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from real_daemon import ROOT
 
-from taskserver.daemon import identity
+from taskserver.daemon import environment, identity
 from taskserver.daemon.identity import Identity, NotBecome, RootRefused, SomebodyElse, UnknownUser
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -30,7 +30,7 @@ identity.become(identity.resolve("nobody"))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({
     "ids": [status[name].split() for name in ("Uid", "Gid", "Groups")],
-    "capabilities": [status[name].strip() for name in ("CapPrm", "CapEff", "CapAmb")],
+    "capabilities": [status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")],
     "environment": dict(os.environ),
 }))
 for regain in (lambda: os.setuid(0), lambda: os.seteuid(0), lambda: os.setgid(0), lambda: os.setgroups([0])):
@@ -148,15 +148,15 @@ def test_the_closed_folder_on_the_way_is_named(open_to_all):
     assert identity.barrier(link, nobody) is None
 
 
-def test_the_environment_keeps_what_is_not_the_callers_session():
+def test_the_environment_keeps_what_is_known_and_adds_what_is_the_users():
     someone = Identity("someone", 1, 1, (1,), "/home/someone", "/bin/sh", changes=True)
-    given = {"MYAPP": "x", "DBUS_SESSION_BUS_ADDRESS": "y", "XDG_RUNTIME_DIR": "/run/user/0", "USER": "root"}
+    given = {"MYAPP": "x", "DBUS_SESSION_BUS_ADDRESS": "y", "TZ": "UTC", "USER": "root"}
 
     scrubbed = identity.scrubbed_environment(someone, given)
 
     assert scrubbed == {
-        "MYAPP": "x",
-        "PATH": identity.DEFAULT_PATH,
+        "TZ": "UTC",
+        "PATH": environment.DEFAULT_PATH,
         "HOME": "/home/someone",
         "USER": "someone",
         "LOGNAME": "someone",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import replace
 
 import pytest
 from log_readers import CLAIM, FakeJournal, record
 
+from taskserver.daemon.logs import channel
 from taskserver.daemon.logs.channel import NobodyTakesLogs
+from taskserver.daemon.logs.handler import Patience
 from taskserver.daemon.logs.journal import JournalHandler
 from taskserver.log_fields import about, said_by_task
 
@@ -25,6 +26,16 @@ def journal(tmp_path):
 @pytest.fixture
 def handler(journal):
     made = JournalHandler("erp1", socket=journal.path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def patient(journal, monkeypatch):
+    """One that waits for as long as a busy machine may need."""
+    monkeypatch.setattr(channel, "LONGEST_WAIT_SECONDS", 20.0)
+    made = JournalHandler("erp1", socket=journal.path)
+    made._patience = {True: Patience(20.0), False: Patience(20.0)}
     yield made
     made.close()
 
@@ -101,16 +112,16 @@ def test_what_is_larger_than_a_log_should_hold_is_cut(handler, journal):
     assert message.endswith("characters left out)")
 
 
-def test_a_full_journal_holds_nobody_up_and_what_was_lost_is_said(handler, journal):
-    before = time.monotonic()
+def test_a_full_journal_holds_nobody_up_and_what_was_lost_is_said(patient, journal):
+    """Each line that waited would wait for 20 s; patience is at its end."""
+    handler = patient
+    handler._patience[False] = Patience(0.0)
     for number in range(1000):
         handler.handle(record("line %d", number))
-    waited = time.monotonic() - before
 
     seen = journal.entries()
     handler.handle(record("afterwards"))
 
-    assert waited < 5  # it would be 100 s if each line waited
     assert [entry["MESSAGE"] for entry in seen] == [f"line {number}" for number in range(len(seen))]
     lost, after = journal.entry(), journal.entry()
     assert lost["MESSAGE"].startswith(f"{1000 - len(seen)} log lines could not be written")
@@ -118,13 +129,31 @@ def test_a_full_journal_holds_nobody_up_and_what_was_lost_is_said(handler, journ
     assert handler.lost == 0
 
 
-def test_a_short_burst_waits_for_the_journal_and_loses_nothing(handler, journal):
+def test_patience_is_for_each_second_anew(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("taskserver.daemon.logs.handler.time.monotonic", lambda: now)
+    patience = Patience(0.1)
+    whole = patience.left()
+
+    now = 1000.25
+    patience.spend(since=1000.19)
+    rest = patience.left()
+    now = 1000.5
+    patience.spend(since=1000.25)
+
+    assert (whole, rest) == (0.1, pytest.approx(0.04))
+    assert patience.left() == 0
+    now = 1001.0
+    assert patience.left() == 0.1
+
+
+def test_a_short_burst_waits_for_the_journal_and_loses_nothing(patient, journal):
     found = []
     reader = threading.Thread(target=lambda: found.extend(journal.entry() for _ in range(500)))
     reader.start()
 
     for number in range(500):
-        handler.handle(record("line %d", number))
+        patient.handle(record("line %d", number))
     reader.join(30)
 
     assert [entry["MESSAGE"] for entry in found] == [f"line {number}" for number in range(500)]
@@ -171,15 +200,16 @@ def test_a_flood_of_one_job_leaves_the_journal_to_the_others(handler, journal):
     assert [entry["MESSAGE"] for entry in found if entry.get("JOB") == "8"] == ["of another job"]
 
 
-def test_tasks_that_use_up_their_patience_leave_the_dispatcher_its_own(handler, journal):
+def test_tasks_that_use_up_their_patience_leave_the_dispatcher_its_own(patient, journal):
+    patient._patience[True] = Patience(0.0)
     for number in range(100):
-        handler.handle(record("line %d", number, **said_by_task(CLAIM)))
-    assert handler.lost
-    reader = threading.Timer(0.01, lambda: found.extend(journal.entry() for _ in range(13)))
+        patient.handle(record("line %d", number, **said_by_task(CLAIM)))
+    assert patient.lost
     found = []
+    reader = threading.Timer(0.05, lambda: found.extend(journal.entry() for _ in range(13)))
     reader.start()
 
-    handler.handle(record("of the dispatcher"))
+    patient.handle(record("of the dispatcher"))
     reader.join(30)
 
     assert found[-1]["MESSAGE"] == "of the dispatcher"

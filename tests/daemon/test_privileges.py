@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import signal
@@ -13,9 +14,10 @@ from real_daemon import FAKE_DAEMON, Daemon
 from waiting import eventually
 
 from taskserver.daemon import pidfile, stopping
-from taskserver.daemon.pidfile import State
+from taskserver.daemon.pidfile import PidFile, State
 from taskserver.daemon.proof import ProvenDaemon
 from taskserver.daemon.stopping import Progress
+from taskserver.errors import TaskServerError
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 
@@ -130,6 +132,76 @@ def test_a_third_user_can_neither_look_nor_stop(of_nobody):
 
     assert third.stdout.splitlines() == ["unknown True", "4"]
     assert of_nobody.pid == pid
+
+
+SWAPPING = """
+import os, sys
+users, victim = sys.argv[1:]
+pidfile, spare = users + "/taskserver.pid", users + "/spare"
+plants = (
+    lambda: os.symlink(victim, spare),
+    lambda: os.mkfifo(spare),
+    lambda: os.link(victim, spare),
+    lambda: open(spare, "w").write("1\\n"),
+    lambda: os.symlink("taskserver.log", spare),
+)
+number = 0
+while True:
+    number += 1
+    try:
+        plants[number % len(plants)]()
+        os.rename(spare, pidfile)
+    except OSError:
+        continue
+"""
+
+
+def test_a_pidfile_that_is_swapped_all_the_time_harms_nobody(of_nobody, open_to_all):
+    """Calls of root end, and what the links lead to stays as it was."""
+    call(of_nobody).communicate(timeout=30)
+    stopping.stop(of_nobody.users_dir, Progress(say=lambda text: None, tick=lambda text: None))
+    victim = open_to_all / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o666)
+    program = [SYSTEM_PYTHON, "-c", SWAPPING, str(of_nobody.users_dir), str(victim)]
+    with subprocess.Popen(program, user="nobody", extra_groups=[], cwd="/") as swapper:
+        for _ in range(3):
+            call(of_nobody).communicate(timeout=60)
+            for _ in range(20):
+                pidfile.read(of_nobody.users_dir)
+                pidfile.remove_stale(of_nobody.users_dir)
+            with contextlib.suppress(TaskServerError):
+                stopping.stop(
+                    of_nobody.users_dir, Progress(say=lambda text: None, tick=lambda text: None), now=True
+                )
+        is_swapping = swapper.poll() is None
+        swapper.kill()
+
+    assert is_swapping
+    assert victim.read_text() == "precious"
+    assert victim.stat().st_uid == 0
+    eventually(lambda: not _daemons_of(of_nobody))
+
+
+def _daemons_of(daemon: Daemon) -> list[str]:
+    """The processes of this folder's daemon; one whose pidfile has gone ends by itself."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and FAKE_DAEMON.name.encode() in (entry / "cmdline").read_bytes():
+                found += [entry.name] if str(daemon.folder) in (entry / "cmdline").read_text() else []
+    return found
+
+
+def test_root_removes_no_pidfile_of_another_daemon(of_nobody, open_to_all):
+    """The users directory itself is a link that its owner has turned elsewhere."""
+    with PidFile(open_to_all):
+        of_nobody.users_dir.symlink_to(open_to_all)
+
+        removed = pidfile.remove_stale(of_nobody.users_dir)
+
+        assert not removed
+        assert (open_to_all / pidfile.NAME).exists()
 
 
 def test_nobody_cannot_make_root_signal_a_process_of_root(of_nobody):

@@ -37,9 +37,11 @@ def test_without_a_daemon_it_runs_here(control):
     works, fails = a_job(control, "works"), a_job(control, "fails")
     assert control("stop").returncode == 0
 
-    codes = [control(f"--run-job={job}", "start").returncode for job in (works, fails, "4711")]
+    runs = [control(f"--run-job={job}", "start") for job in (works, fails, "4711")]
 
-    assert codes == [0, 150, 153]
+    assert [run.returncode for run in runs] == [0, 150, 153]
+    assert runs[0].stderr.splitlines()[-1] == f"job {works} finished: done"
+    assert runs[1].stderr.splitlines()[-1] == f"job {fails} failed: exit code 1"
     assert control("status").returncode == 3
 
 
@@ -52,7 +54,8 @@ def test_a_daemon_is_asked_to_do_it_even_if_nothing_starts_by_itself(control):
     missing = control("--run-job=4711", "start")
 
     assert (done.returncode, failed.returncode, missing.returncode) == (0, 150, 153)
-    assert "finished done" in done.stderr
+    assert done.stderr == f"job {works} finished: done\n"
+    assert failed.stderr == f"job {fails} failed: exit code 1\n"
     assert control("status").returncode == 0
 
 

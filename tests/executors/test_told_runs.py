@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from contextlib import contextmanager
@@ -35,12 +36,18 @@ def node_log(tmp_path):
 
 @contextmanager
 def alone(handler: FileHandler):
-    """Without pytest's own handlers, which keep every line, and whose lock a killed thread may keep."""
+    """Without pytest's own handlers, which keep every line, and whose lock a killed thread may keep.
+
+    And without the collector of garbage: a finalizer in which a kill arrives swallows it.
+    """
     root = logging.getLogger()
     others, root.handlers = root.handlers, [handler]
+    gc.collect()
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
         root.handlers = others
 
 

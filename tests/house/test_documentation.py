@@ -123,6 +123,25 @@ def test_links_lead_somewhere(root: Path) -> None:
             assert target.startswith("https://") or (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_every_promise_of_the_threat_model_names_tests_that_there_are(root: Path) -> None:
+    text = (root / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(\w+/test_\w+\.py)`", text))
+    promises = text.partition("## By which mechanism")[2].partition("## ")[0].splitlines()
+    rows = [row for row in promises if row.startswith("| ")][1:]
+
+    assert len(rows) > 10
+    assert [row for row in rows if not re.search(r"`\w+/test_\w+\.py`", row)] == []
+    assert [name for name in sorted(named) if not (root / "tests" / name).exists()] == []
+
+
+def test_what_passes_from_roots_environment_is_documented(root: Path) -> None:
+    from taskserver.daemon.environment import PASSED
+
+    text = (root / "docs" / "security.md").read_text()
+
+    assert [name for name in PASSED if f"`{name}`" not in text] == []
+
+
 def test_decisions_are_numbered_and_listed(root: Path) -> None:
     folder = root / "docs" / "adr"
     decisions = sorted(path for path in folder.glob("*.md") if path.name != "README.md")

@@ -440,3 +440,27 @@ def test_what_cannot_be_stored_is_refused_in_one_sentence(store, arguments, said
     assert caught.value.exit_code == 2
     assert "INSERT" not in str(caught.value)
     assert store.jobs.find() == []
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_task_without_a_name_is_refused_by_whatever_queues_it(store, name):
+    with pytest.raises(errors.EmptyTaskName):
+        store.jobs.enqueue(name)
+    with pytest.raises(errors.EmptyTaskName):
+        store.jobs.enqueue_many(name, [{}])
+    with pytest.raises(errors.EmptyTaskName):
+        store.entries.add("nightly", name, cron_spec="@daily", time_zone="UTC")
+
+    assert store.jobs.find() == []
+
+
+def test_an_empty_unique_key_is_refused(store):
+    with pytest.raises(errors.EmptyUniqueKey):
+        store.jobs.enqueue("sample", unique_key="")
+
+
+def test_clients_and_cron_entries_have_names(store):
+    with pytest.raises(errors.EmptyName):
+        store.clients.add("")
+    with pytest.raises(errors.EmptyName):
+        store.entries.add(" ", "sample", cron_spec="@daily", time_zone="UTC")

@@ -274,3 +274,13 @@ def test_the_title_comes_from_the_task_when_the_entry_has_none(store, node, nigh
 
     assert store.entries.get(nightly)["title"] == "OCR {1} of /scans{missing}"
     assert store.jobs.get(store.entries.run(nightly))["title"] == "OCR {1} of /scans{missing}"
+
+
+def test_a_title_has_the_defaults_of_arguments_that_are_not_given(store, node, nightly, sql):
+    schema = '{"type": "object", "properties": {"dpi": {"default": 300}, "path": {"default": "/"}, "odd": true}}'
+    sql(f"UPDATE tasks SET title = 'OCR of {{path}} at {{dpi}}', schema = '{schema}'")
+
+    job = store.jobs.get(store.entries.run(nightly))
+
+    assert store.entries.get(nightly)["title"] == job["title"] == "OCR of /scans at 300"
+    assert not {"task_title", "task_schema"} & job.keys()

@@ -13,6 +13,7 @@ from taskserver.cli.job.wait import wait_for
 from taskserver.cli.output import local_time, note, print_json, say
 from taskserver.cli.parameters import (
     Moment,
+    Name,
     Priority,
     Span,
     WholeNumber,
@@ -55,7 +56,7 @@ from taskserver.texts import mark, translate
     default="live",
     help=mark("Among whom the key is unique: live jobs, or every job there ever was. Default: live."),
 )
-@option("--node", "node_id", metavar="NAME", help=mark("Only this node may run it."))
+@option("--node", "node_id", metavar="NAME", type=Name(), help=mark("Only this node may run it."))
 @option("--max-attempts", metavar="N", type=WholeNumber(min=1), help=mark("Default: the task's."))
 @option("--wait", is_flag=True, help=mark("Wait for its end; the exit code tells how it ended."))
 @option("--timeout", metavar="TIME", type=Span(), help=mark("With --wait: how long at most; seconds, or 10m, 2h."))

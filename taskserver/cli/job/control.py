@@ -22,9 +22,15 @@ def start(session: Session, job_ids: tuple[int, ...]) -> int:
 
     A stopped, failed or finished job is queued again; it goes on from its checkpoint.
     """
-    return for_each(
-        session, job_ids, session.store.jobs.start, lambda id_: translate("job {id} will be started", id=id_)
-    )
+    return for_each(session, job_ids, session.store.jobs.start, lambda id_: _started(session, id_))
+
+
+def _started(session: Session, job_id: int) -> str:
+    """Nothing but a login, or a client, lets a job of a client without one begin."""
+    why = next((found.text for found in session.explain(job_id) if found.code in ("no_login", "no_client")), None)
+    if why is None:
+        return translate("job {id} will be started", id=job_id)
+    return translate("job {id} can't start yet: {why}", id=job_id, why=why)
 
 
 @command(examples=["task_server job stop 12"])
@@ -51,12 +57,14 @@ def kill(session: Session, job_ids: tuple[int, ...]) -> int:
 @pass_session
 def move(session: Session, job_id: int, where: str) -> None:
     """Moves a waiting job among the waiting jobs of its client."""
-    session.store.jobs.move(job_id, where)
+    moved = session.store.jobs.move(job_id, where)
     session.wake()
     if session.json:
         print_json(session.store.jobs.get(job_id))
-    else:
+    elif moved:
         say(translate("job {id} is moved", id=job_id))
+    else:
+        say(translate("job {id} stands there already", id=job_id))
 
 
 def for_each(

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.job import view
-from taskserver.cli.output import local_time, print_fields, print_json, print_table, say
-from taskserver.cli.parameters import JOB_ID, STATUSES, TaskName, client_option, completed_with, limit_option
+from taskserver.cli.output import note, print_fields, print_json, print_table, say
+from taskserver.cli.parameters import (
+    JOB_ID,
+    STATUSES,
+    TaskName,
+    client_option,
+    completed_with,
+    first_page,
+    limit_option,
+)
 from taskserver.cli.session import Session, pass_session
-from taskserver.clock import to_rfc3339
 from taskserver.texts import mark, translate
 
 
@@ -56,21 +64,29 @@ def list_(
     after_id: int | None,
     limit: int,
 ) -> None:
-    """Lists jobs: the running ones first, then in the order in which they will start."""
-    jobs = session.store.jobs.find(
+    """Lists jobs: the running ones first, then in the order in which they will start.
+
+    At most --limit of them, also with --json; if there are more, a line on stderr says how to go on.
+    """
+    find = partial(
+        session.store.jobs.find,
         status=set(statuses) or None,
         client=client,
         task=task,
         entry=None if entry is None else session.store.entries.get(entry, client or "default")["id"],
         text=text,
-        limit=limit,
         after_id=after_id,
     )
+    jobs, more = first_page(find, limit)
     if session.json:
         print_json(jobs)
-        return
-    rows = (view.columns(job, session.zone) for job in jobs)
-    print_table(view.headings(), rows, nothing=translate("no jobs"))
+    else:
+        rows = (view.columns(job, session.zone) for job in jobs)
+        print_table(view.headings(), rows, nothing=translate("no jobs"))
+    if more:
+        note(
+            translate("there are more jobs: go on with --after {id}, or see more with --limit", id=jobs[-1]["id"])
+        )
 
 
 @command(examples=["task_server job show 12", "task_server job show 12 --json"])
@@ -90,9 +106,7 @@ def show(session: Session, job_id: int) -> None:
 @pass_session
 def explain(session: Session, job_id: int) -> None:
     """Says why a job does not run, or when it will."""
-    zone = session.zone
-    show = to_rfc3339 if session.json else lambda moment: local_time(moment, zone, with_zone=True)
-    findings = session.store.jobs.explain(job_id, show, dead=session.dead_nodes())
+    findings = session.explain(job_id)
     if session.json:
         print_json([asdict(finding) for finding in findings])
         return

@@ -26,21 +26,28 @@ class NotConfirmed(UsageError):
 @job_ids
 @pass_session
 def delete(session: Session, job_ids: tuple[int, ...]) -> int:
-    """Deletes jobs. A running job is asked to stop and deleted when it has ended."""
-    code, deleted = EXIT_OK, []
+    """Deletes jobs. A running job is asked to stop and deleted when it has ended.
+
+    With --json `deleted` holds the jobs that are gone, `stopping` those that will go.
+    """
+    code = EXIT_OK
+    deleted: list[int] = []
+    stopping: list[int] = []
     for job_id in job_ids:
         try:
-            session.store.jobs.delete(job_id)
-            deleted.append(job_id)
+            gone = session.store.jobs.delete(job_id)
+            (deleted if gone else stopping).append(job_id)
         except TaskServerError as error:
             note(f"task_server: {error.message()}")
             code = code or error.exit_code
     session.wake()
     if session.json:
-        print_json({"deleted": deleted})
+        print_json({"deleted": deleted, "stopping": stopping})
     else:
         for job_id in deleted:
             say(translate("job {id} is deleted", id=job_id))
+        for job_id in stopping:
+            say(translate("job {id} runs; it is asked to stop, and deleted when it has ended", id=job_id))
     return code
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from taskserver.cli.output import local_time, percent, status_word, yes_no
+from taskserver.cli.output import local_time, percent, printable, status_word, yes_no
 from taskserver.texts import translate
 
 Row = Mapping[str, Any]
@@ -51,6 +51,13 @@ def detail(job: Row) -> str:
     return str(job["detail"] or job["error"] or "")
 
 
+def ending(job_id: int, job: Row) -> str:
+    """`job 12 finished: 40 pages`: how the job ended, in one line."""
+    what = printable(detail(job))
+    ended = translate("job {id} {status}", id=job_id, status=status_word(job["status"]))
+    return f"{ended}: {what}" if what else ended
+
+
 def fields(job: Row, zone: tzinfo | None) -> list[tuple[str, object]]:
     """Every field of the job that has a value, with its label; of a job that is gone, what its last run tells."""
 
@@ -65,6 +72,7 @@ def fields(job: Row, zone: tzinfo | None) -> list[tuple[str, object]]:
         (translate("Client"), job.get("client")),
         (translate("Status"), status_word(job.get("status"))),
         (translate("Removed"), translate("yes, its last run is shown") if job.get("gone") else ""),
+        (translate("Deletion"), translate("as soon as it has ended") if job.get("delete_requested_at") else ""),
         (translate("Active"), "" if job.get("active", True) else yes_no(False)),
         (translate("Progress"), percent(job.get("progress"))),
         (translate("Detail"), job.get("detail")),

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import click
 
 from taskserver.cli.command import command, option
-from taskserver.cli.job.view import detail
+from taskserver.cli.job.view import ending
 from taskserver.cli.output import note, percent, print_json, printable, say, status_word
 from taskserver.cli.parameters import JOB_ID, Span
 from taskserver.cli.session import Session, pass_session
@@ -63,7 +63,7 @@ def wait_for(session: Session, job_id: int, timeout: timedelta | None) -> int:
     if session.json:
         print_json(job)
     elif job["status"] in EXIT_CODES:
-        say(_ending(job_id, job))
+        say(ending(job_id, job))
     else:
         note(translate("job {id} has not ended: {status}", id=job_id, status=status_word(job["status"])))
     return EXIT_CODES.get(job["status"], EXIT_TIMED_OUT)
@@ -82,15 +82,9 @@ def _follow(session: Session, job_id: int, deadline: float | None, display: Disp
             explain_at = None
         elif explain_at is not None and now >= explain_at:
             explain_at = None
-            for finding in session.store.jobs.explain(job_id, dead=session.dead_nodes()):
+            for finding in session.explain(job_id):
                 note(finding.text)
         time.sleep(_POLL_SECONDS if deadline is None else max(0.0, min(_POLL_SECONDS, deadline - now)))
-
-
-def _ending(job_id: int, job: Row) -> str:
-    what = printable(detail(job))
-    ended = translate("job {id} {status}", id=job_id, status=status_word(job["status"]))
-    return f"{ended}: {what}" if what else ended
 
 
 class _Lines:

@@ -75,7 +75,7 @@ def add(
         client=client,
         active=not disabled,
         created_by=session.user,
-        **{column: value for column, value in columns.items() if value is not None},
+        **{column: value for column, value in columns.items() if value not in (None, "")},
     )
     session.wake()
     if session.json:

@@ -63,8 +63,10 @@ def preview(
     say(found.sentence[language()])
     for moment in found.next:
         say(f"  {readable(moment)}")
-    if not found.next:
+    if found.never:
         say(translate("It never runs."))
+    elif count and not found.next:
+        say(translate("It does not run any more after that, as far as the calendar goes (year 9999)."))
     for warning in found.warnings:
         note(translate("warning: {text}", text=getattr(warning, language())))
 

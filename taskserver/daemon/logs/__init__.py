@@ -67,6 +67,10 @@ class Logs:
         sys.excepthook = self._uncaught
         threading.excepthook = self._uncaught_in_thread
 
+    def require(self, settings: LogSettings) -> None:
+        """Raises LogRefused where the service or the file that is to take the log does not."""
+        self._make_handler(settings, printed=()).close()
+
     def reopen(self, settings: LogSettings) -> None:
         """Open the log anew by its name and settings; if that fails, keep the old one and say so in it."""
         try:
@@ -94,7 +98,7 @@ class Logs:
         root.setLevel(logging.INFO)
         self.logger.setLevel(logging.DEBUG if settings.debug else logging.INFO)
 
-    def _make_handler(self, settings: LogSettings) -> LogHandler:
+    def _make_handler(self, settings: LogSettings, *, printed: tuple[int, ...] = PRINTED) -> LogHandler:
         """In the foreground a log goes to standard error, unless a service is to take it."""
         log_format = settings.log_format
         if not self._watched:
@@ -108,7 +112,7 @@ class Logs:
         if self._foreground or settings.log_file is None:
             prioritized = self._under_systemd and log_format != "json"
             return StreamHandler(STANDARD_ERROR, formats.prioritized if prioritized else form)
-        return FileHandler(settings.log_file, form, streams=() if log_format == "json" else PRINTED)
+        return FileHandler(settings.log_file, form, streams=() if log_format == "json" else printed)
 
     def _uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         self.logger.critical("an error was not handled", exc_info=(kind, error, trace))

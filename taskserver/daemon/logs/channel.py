@@ -15,6 +15,8 @@ from taskserver.texts import mark
 
 SEND_BUFFER_BYTES = 8 * 1024 * 1024
 """Asked for, so that a burst need not wait for its reader; the system gives what it allows."""
+LONGEST_WAIT_SECONDS = PATIENCE_SECONDS
+"""Of one line, however much patience there is."""
 
 _BROKEN = frozenset({errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.EDESTADDRREQ})
 
@@ -93,7 +95,7 @@ class Channel:
             with suppress(OSError):
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             # Not settimeout: that would poll, and the queue of a datagram's reader can't be polled for.
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(PATIENCE_SECONDS))
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(LONGEST_WAIT_SECONDS))
             made.connect(str(self.path))
         except BaseException:
             made.close()

@@ -81,9 +81,13 @@ def open_log(path: Path) -> int:
         descriptor = os.open(path, flags, FILE_MODE)
     except OSError as error:
         raise LogRefused(path=path, reason=error.strerror) from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    status = os.fstat(descriptor)
+    reason = "" if stat.S_ISREG(status.st_mode) else translate("it is not a plain file")
+    if not reason and status.st_nlink > 1:
+        reason = translate("it has a second name (hard link)")
+    if reason:
         os.close(descriptor)
-        raise LogRefused(path=path, reason=translate("it is not a plain file"))
+        raise LogRefused(path=path, reason=reason)
     return descriptor
 
 
@@ -92,7 +96,11 @@ def tail(path: Path | None, *, lines: int = 10) -> list[str]:
     if path is None:
         return []
     try:
-        with path.open("rb") as log:
+        # by root in a folder of another user: a link is not followed, and a FIFO does not hold us up
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as log:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return []
             log.seek(max(0, log.seek(0, os.SEEK_END) - 16384))
             return log.read().decode("utf-8", "replace").splitlines()[-lines:]
     except OSError:

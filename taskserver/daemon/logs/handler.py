@@ -18,15 +18,15 @@ PATIENCE_SECONDS = 0.1
 class Patience:
     """How long lines may wait for a reader that is slow: a tenth of each second, however many lines there are."""
 
-    def __init__(self) -> None:
-        self._left = PATIENCE_SECONDS
+    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+        self._whole = self._left = seconds
         self._second = 0
 
     def left(self) -> float:
         """Seconds that a write may wait now."""
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._left = second, PATIENCE_SECONDS
+            self._second, self._left = second, self._whole
         return self._left
 
     def spend(self, since: float) -> None:
