@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from taskserver.texts import mark, translate
+from taskserver.texts import mark, system_words, translate
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -40,12 +40,18 @@ class TaskServerError(Exception):
         super().__init__(self.text.format(**fields))
 
     def message(self) -> str:
-        """The sentence in the language in use; a field that is itself an error is shown in it too."""
-        fields = {
-            name: field.message() if isinstance(field, TaskServerError) else field
-            for name, field in self.fields.items()
-        }
+        """The sentence in the language in use; a field that is itself an error is shown in it too.
+
+        So is a `reason` that is the operating system's.
+        """
+        fields = {name: _in_this_language(name, field) for name, field in self.fields.items()}
         return translate(self.text).format(**fields)
+
+
+def _in_this_language(name: str, field: Any) -> Any:
+    if isinstance(field, TaskServerError):
+        return field.message()
+    return system_words(field) if name == "reason" and isinstance(field, str) else field
 
 
 class UsageError(TaskServerError):

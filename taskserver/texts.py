@@ -52,6 +52,38 @@ def mark(text: str) -> str:
     return text
 
 
+SYSTEM_WORDS = frozenset(
+    {
+        mark("Permission denied"),
+        mark("Operation not permitted"),
+        mark("No such file or directory"),
+        mark("Not a directory"),
+        mark("Is a directory"),
+        mark("File exists"),
+        mark("Directory not empty"),
+        mark("Read-only file system"),
+        mark("No space left on device"),
+        mark("Disk quota exceeded"),
+        mark("File too large"),
+        mark("File name too long"),
+        mark("Too many open files"),
+        mark("Too many levels of symbolic links"),
+        mark("Input/output error"),
+        mark("Cannot allocate memory"),
+        mark("Connection refused"),
+        mark("Broken pipe"),
+        mark("Bad file descriptor"),
+        mark("Text file busy"),
+    }
+)
+"""How the operating system tells a fault; this process never asks the C library for another language."""
+
+
+def system_words(words: str | None) -> str:
+    """The words of an `OSError.strerror` in the language in use; any others as they are."""
+    return translate(words) if words in SYSTEM_WORDS else words or ""
+
+
 def translate(text: str, /, **fields: Any) -> str:
     """`text` in the language in use, with `{name}` replaced by the fields given."""
     if text and _language.get() == "de":

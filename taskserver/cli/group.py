@@ -14,6 +14,7 @@ import click
 import taskserver
 from taskserver.cli.command import Group, Option, command, option
 from taskserver.cli.output import print_json, say
+from taskserver.cli.parameters import JOB_ID
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import EXIT_UNIMPLEMENTED, TaskServerError
 from taskserver.texts import mark, translate
@@ -149,7 +150,10 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, asked: bool) 
 )
 @option("-f", "foreground", is_flag=True, help=mark("With start: stay in the foreground, as run does."))
 @option(
-    "--run-job", metavar="ID", type=int, help=mark("With start: run this one job now, active or not, then exit.")
+    "--run-job",
+    metavar="ID",
+    type=JOB_ID,
+    help=mark("With start: run this one job now, active or not, then exit."),
 )
 @option("--allow-root", is_flag=True, help=mark("Let the daemon run as root."))
 @option(

@@ -49,6 +49,9 @@ REASON_WORDS = MappingProxyType(
     }
 )
 
+SAID_BY_ERROR = ("arguments", "killed")
+"""Reasons with which the error begins anyway."""
+
 Row = Mapping[str, Any]
 
 
@@ -119,7 +122,10 @@ def _print_list(runs: list[dict[str, Any]], zone: tzinfo) -> None:
 @click.argument("run_id", metavar="RUN", type=RUN_ID)
 @pass_session
 def show(session: Session, run_id: int) -> None:
-    """Shows a run with its outcome, its traceback and its output."""
+    """Shows a run with its outcome, its traceback and its output.
+
+    The text counts attempts from 1; with --json `attempt` is the column: how many attempts had failed before.
+    """
     run = session.store.runs.get(run_id)
     lines = session.store.jobs.output(run_id=run_id)
     if session.json:
@@ -136,7 +142,8 @@ def show(session: Session, run_id: int) -> None:
 
 def outcome(run: Row) -> str:
     """`failed (out of time): message`: how the run ended, in one line."""
-    reason = run["reason"] if run["reason"] not in (None, "error", run["status"]) else None
+    told = (None, "error", run["status"], *(SAID_BY_ERROR if run["error"] else ()))
+    reason = run["reason"] if run["reason"] not in told else None
     ended = status_word(run["status"]) + (f" ({reason_word(reason)})" if reason else "")
     what = run["error"] or run["result"] or ""
     return f"{ended}: {what}" if what else ended

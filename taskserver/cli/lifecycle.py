@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from taskserver.cli.command import command, option
+from taskserver.cli.parameters import Number
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
 
@@ -66,7 +67,7 @@ def _stop_options(function: Decorated) -> Decorated:
     timeout = option(
         "--timeout",
         metavar="SECONDS",
-        type=float,
+        type=Number(),
         callback=_require_drain_time,
         help=mark("How long running jobs may go on, shorter or longer than drain_timeout of the configuration."),
     )

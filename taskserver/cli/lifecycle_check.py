@@ -76,8 +76,16 @@ def _document(finding: Finding) -> dict[str, str]:
 
 
 def _findings(session: Session) -> Iterator[Finding]:
+    from taskserver.config import ConfigurationError
+
     try:
         settings = session.settings
+    except ConfigurationError as error:
+        for line in error.message().splitlines():
+            yield Finding("configuration", line, error.exit_code)
+        if error.rest is not None:
+            yield from _look_further(session, error.rest, {fault.key for fault in error.faults})
+        return
     except NotConfigured as error:
         for line in error.message().splitlines():
             yield Finding("configuration", line, error.exit_code)
@@ -93,6 +101,27 @@ def _findings(session: Session) -> Iterator[Finding]:
     for place in weak:
         yield Finding("installation", str(place), EXIT_NOT_ALLOWED)
     yield from _look(session, settings, None if weak else who)
+
+
+def _look_further(session: Session, rest: Settings, at_fault: set[str]) -> Iterator[Finding]:
+    """User, task modules and programs, as far as a faulty file tells them. Folders and database may be named by a
+    default that stands in, and are not looked at; nothing is done for a file that everybody may have written."""
+    if "" in at_fault:
+        return
+    who: Identity | Finding | None = None
+    if not at_fault & {"task_server.run_as", "task_server.allow_root"}:
+        who = _identity(session, rest)
+    if isinstance(who, Finding):
+        yield who
+    if not at_fault & {"task_server.modules", "task_server.python_path"}:
+        if who is None or isinstance(who, Finding):
+            yield from _modules(rest)
+        else:
+            asked = replace(probe.question(rest, None), users_dir=None, log_file=None)
+            yield from _faults_of(probe.ask(who, asked, installation=session.installation))
+    for name, command in rest.tasks.items():
+        if not any(key.startswith(f"tasks.{name}.") for key in at_fault):
+            yield from _command(name, command)
 
 
 def _identity(session: Session, settings: Settings) -> Identity | Finding:
@@ -205,16 +234,22 @@ def _as_the_daemon(settings: Settings, answer: Answer) -> Iterator[Finding]:
         if not settings.users_dir.exists():
             text = translate("{path} does not exist yet; start makes it", path=settings.users_dir)
             yield Finding("folders", text, EXIT_OK)
-    for fault in answer.faults:
-        yield Finding("daemon", fault, EXIT_NOT_CONFIGURED)
+    yield from _faults_of(answer)
     for warning in answer.warnings:
         yield Finding("daemon", warning, EXIT_OK)
+
+
+def _faults_of(answer: Answer) -> Iterator[Finding]:
+    for fault in answer.faults:
+        yield Finding("daemon", fault, EXIT_NOT_CONFIGURED)
 
 
 def _command(name: str, command: CommandSettings) -> Iterator[Finding]:
     area = f"tasks.{name}"
     if command.cwd is not None and not command.cwd.is_dir():
-        yield Finding(area, translate("the folder {path} (cwd) does not exist", path=command.cwd), EXIT_ERROR)
+        yield Finding(
+            area, translate("the folder {path} (cwd) does not exist", path=command.cwd), EXIT_NOT_CONFIGURED
+        )
     program = command.command[0]
     if "{" in program:
         return  # a placeholder: known when a job gives it
@@ -224,4 +259,5 @@ def _command(name: str, command: CommandSettings) -> Iterator[Finding]:
     else:
         found = shutil.which(program, path=command.env.get("PATH")) is not None
     if not found:
-        yield Finding(area, translate("there is no program {program} to execute", program=program), EXIT_ERROR)
+        text = translate("there is no program {program} to execute", program=program)
+        yield Finding(area, text, EXIT_NOT_CONFIGURED)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_CONFIGURED, EXIT_OK, TaskServerError
-from taskserver.texts import translate
+from taskserver.texts import system_words, translate
 
 if TYPE_CHECKING:
     from taskserver.config import Settings
@@ -61,7 +61,7 @@ def _file_faults(settings: Settings, file: Path, *, running: bool, trusted: bool
         if not running and _is_held(lock):
             yield Finding.of(AREA, DatabaseInUse(file=file))
     except PermissionError as error:
-        yield Finding(AREA, f"{error.filename}: {error.strerror}", EXIT_NOT_CONFIGURED)
+        yield Finding(AREA, f"{error.filename}: {system_words(error.strerror)}", EXIT_NOT_CONFIGURED)
 
 
 def _made_by_start(settings: Settings, folder: Path) -> bool:
@@ -98,10 +98,12 @@ def _is_held(lock: Path) -> bool:
 
 
 def _schema(settings: Settings, database: Database) -> Iterator[Finding]:
-    from taskserver.database import NoDatabase, schema_state
+    from taskserver.database import NoDatabase, TablesTaken, foreign_tables, schema_state
 
     state = str(schema_state(database))
-    if state == "empty" and database.file is None and not settings.auto_upgrade:
+    if state == "empty" and (taken := foreign_tables(database)):
+        yield Finding.of(AREA, TablesTaken(database=database.label, names=", ".join(taken)))
+    elif state == "empty" and database.file is None and not settings.auto_upgrade:
         yield Finding.of(AREA, NoDatabase(database=database.label))
     elif state == "empty":
         yield Finding(AREA, translate("it has no tables yet; start makes them"), EXIT_OK)

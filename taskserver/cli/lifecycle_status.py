@@ -30,6 +30,8 @@ def status(session: Session) -> int:
         _print_running(_document(reading, answer))
     else:
         _print_absent(reading)
+        if reading.state is State.STOPPED and not folder.is_dir():
+            note(translate("there is no users directory {users_dir} yet", users_dir=folder))
     return EXIT_CODES[reading.state]
 
 

@@ -45,6 +45,10 @@ _NEVER_WRAPPED = 20
 """A column up to this wide keeps its cells in one line, however narrow the terminal is."""
 
 
+MOST_IN_A_CELL = 200
+"""Characters. A result may have 64 KB, and a row is to be read at a glance."""
+
+
 def say(text: str) -> None:
     """Data: a line or more on stdout."""
     print(text)  # noqa: T201
@@ -121,7 +125,11 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else " ".join(printable(value).split())
+    """One line of it, bounded: the whole is what `show` is for, and --json."""
+    if value is None:
+        return ""
+    text = " ".join(printable(str(value)[: 2 * MOST_IN_A_CELL]).split())
+    return text if len(text) <= MOST_IN_A_CELL else text[: MOST_IN_A_CELL - 1] + "…"
 
 
 def _aligned(rows: list[list[str]]) -> str:

@@ -78,29 +78,49 @@ class TaskName(click.ParamType[str]):
         return completed_with("tasks")(ctx, param, incomplete)
 
 
-class WholeNumber(click.IntRange):
-    """A whole number within bounds; what is none is said to be no integer, not "no integer range"."""
+class WholeNumber(click.ParamType[int]):
+    """A whole number within bounds, as every database holds it."""
 
     name = "integer"
 
+    def __init__(self, *, min: int, max: int | None = None) -> None:
+        self._least = min
+        self._most = max
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number = int(super().convert(value, param, ctx))
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(translate("{value!r} is not a whole number", value=value), param, ctx)
+        if self._most is not None and not self._least <= number <= self._most:
+            told = translate(
+                "{value} is not from {least} to {most}", value=number, least=self._least, most=self._most
+            )
+            self.fail(told, param, ctx)
+        if number < self._least:
+            self.fail(translate("{value} is less than {least}", value=number, least=self._least), param, ctx)
         if number > LARGEST_NUMBER:
             self.fail(translate("{value} is too large a number", value=number), param, ctx)
         return number
 
 
-class Priority(click.types.IntParamType):
+class Number(click.ParamType[float]):
+    """A number, with or without a fraction."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(translate("{value!r} is not a number", value=value), param, ctx)
+
+
+class Priority(WholeNumber):
     """What the column of the priority holds."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        number = int(super().convert(value, param, ctx))
-        if not LEAST_PRIORITY <= number <= MOST_PRIORITY:
-            told = translate(
-                "{value} is not from {least} to {most}", value=number, least=LEAST_PRIORITY, most=MOST_PRIORITY
-            )
-            self.fail(told, param, ctx)
-        return number
+    def __init__(self) -> None:
+        super().__init__(min=LEAST_PRIORITY, max=MOST_PRIORITY)
 
 
 class Words(click.ParamType[str]):

@@ -19,7 +19,7 @@ import taskserver
 from taskserver.cli.output import note, printable
 from taskserver.cli.streams import open_standard_streams, outputs
 from taskserver.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, TaskServerError
-from taskserver.texts import LANGUAGES, language, language_of_locale, translate, use_language
+from taskserver.texts import LANGUAGES, language, language_of_locale, system_words, translate, use_language
 
 COMPLETE_VARIABLE = "_TASK_SERVER_COMPLETE"
 
@@ -140,7 +140,8 @@ def _show_traceback(error: Exception) -> None:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+        words = system_words(error.strerror)
+        return f"{words}: {error.filename}" if error.filename else words
     return " ".join(str(error).split())
 
 

@@ -29,13 +29,14 @@ class ListOf(Kind):
         return tuple(self._items(value))
 
     def _items(self, values: list[Any] | tuple[Any, ...]) -> list[Any]:
-        items = []
+        items, wrong = [], []
         for number, value in enumerate(values, start=1):
             try:
                 items.append(self.item(value))
             except WrongValue as error:
                 error.item = number
-                raise
+                wrong.append(error)
+        _raise_all(wrong)
         return items
 
     def read(self, text: str) -> list[Any]:
@@ -68,16 +69,20 @@ class TableOf(Kind):
     def parse(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise WrongValue(mark("must be a table, not {value}"), value=shown(value))
-        return {name: self._item(name, item) for name, item in value.items()}
+        items, wrong = {}, []
+        for name, item in value.items():
+            try:
+                items[name] = self._item(name, item)
+            except WrongValue as error:
+                error.below = (name,)
+                wrong.append(error)
+        _raise_all(wrong)
+        return items
 
     def _item(self, name: str, value: Any) -> Any:
-        try:
-            if not re.fullmatch(self.pattern, name):
-                raise WrongValue(self.wanted)
-            return self.item(value)
-        except WrongValue as error:
-            error.below = (name,)
-            raise
+        if not re.fullmatch(self.pattern, name):
+            raise WrongValue(self.wanted)
+        return self.item(value)
 
     def write(self, value: dict[str, Any]) -> dict[str, Any]:
         return {name: self.item.write(item) for name, item in value.items()}
@@ -85,3 +90,10 @@ class TableOf(Kind):
     def schema(self) -> dict[str, Any]:
         names = {"pattern": f"^({self.pattern})$"}
         return {"type": "object", "propertyNames": names, "additionalProperties": self.item.schema()}
+
+
+def _raise_all(wrong: list[WrongValue]) -> None:
+    """The first, with the others along with it; nothing where nothing is wrong."""
+    if wrong:
+        wrong[0].also = wrong[1:]
+        raise wrong[0]

@@ -34,10 +34,11 @@ class Document:
         self.faults.append(Fault(self.source.file, dotted(key), self.line(key), template, fields))
 
     def report_wrong(self, key: Key, wrong: WrongValue) -> None:
-        """One more fault: the value of `key`, or a part of it, is wrong."""
-        key += wrong.below
-        place = (self.source.file, dotted(key), self.line(key))
-        self.faults.append(Fault(*place, wrong.template, wrong.fields, wrong.item))
+        """The value of `key`, or some parts of it, are wrong: a fault for each."""
+        for part in (wrong, *wrong.also):
+            at = key + part.below
+            place = (self.source.file, dotted(at), self.line(at))
+            self.faults.append(Fault(*place, part.template, part.fields, part.item))
 
     def report_file(self, template: str, *, line: int | None = None, **fields: Any) -> None:
         """One more fault, of no key."""

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskserver.errors import NotConfigured
-from taskserver.texts import mark, translate
+from taskserver.texts import mark, system_words, translate
+
+if TYPE_CHECKING:
+    from taskserver.config.models import Settings
 
 Key = tuple[str, ...]
 """The path of a key or table in a TOML file: ("tasks", "ocr", "timeout")."""
@@ -47,7 +50,9 @@ class Fault:
     def message(self) -> str:
         """`FILE:LINE: KEY: what is wrong` in the language in use."""
         item = translate(_ITEM).format(number=self.item) if self.item else ""
-        return self._placed(translate(self.template).format(**self.fields), item)
+        reason = self.fields.get("reason")
+        fields = self.fields | ({"reason": system_words(reason)} if isinstance(reason, str) else {})
+        return self._placed(translate(self.template).format(**fields), item)
 
     def __str__(self) -> str:
         return self._placed(self.text, _ITEM.format(number=self.item) if self.item else "")
@@ -62,7 +67,9 @@ class ConfigurationError(NotConfigured):
 
     text = mark("{faults}")
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
+    def __init__(self, faults: Iterable[Fault], rest: Settings | None = None) -> None:
+        """`rest`: the settings with defaults for what is at fault. For whoever looks for more; not to work by."""
+        self.rest = rest
         self.faults = sorted(faults, key=lambda fault: (fault.line or 1 << 31, fault.key))
         super().__init__(faults="\n".join(str(fault) for fault in self.faults))
 
@@ -86,6 +93,8 @@ class WrongValue(ValueError):
         """The item at fault, from 1, where the value is a list."""
         self.below: Key = ()
         """The key at fault below the one that has the value, where this is a table."""
+        self.also: list[WrongValue] = []
+        """Further parts of the same list or table that are wrong."""
         super().__init__(template.format(**fields))
 
 

@@ -33,7 +33,7 @@ def load(path: Path, *, installation: Path | None = None) -> Settings:
     document = read_document(path)
     settings = _settings(document, installation or path.parent)
     if document.faults:
-        raise ConfigurationError(document.faults)
+        raise ConfigurationError(document.faults, settings)
     return settings
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 
 from taskserver.config.faults import Key
 
@@ -28,6 +29,37 @@ _PIECE = re.compile(
 def key_lines(text: str) -> dict[Key, int]:
     """The line, from 1, of every key and table that `text` spells out."""
     lines: dict[Key, int] = {}
+    for table, parts, line in _statements(text):
+        for depth in range(min(len(parts), _DEEPEST)):
+            lines.setdefault(table + parts[: depth + 1], line)
+    return lines
+
+
+def repeated_key(text: str, until: int | None) -> tuple[Key, int, int] | None:
+    """The key that is spelled again by the statement that ends in line `until` (None: at the end of the text).
+
+    With its line and the one where it, or a part of it, stood first. To be asked only when the parser has said
+    that there is such a key; up to there it has accepted the text.
+    """
+    first: dict[Key, int] = {}
+    last: tuple[Key, Key, int] | None = None
+    for statement in _statements(text):
+        if until is not None and statement[2] > until:
+            break
+        if last is not None:
+            table, parts, line = last
+            for depth in range(min(len(parts), _DEEPEST)):
+                first.setdefault(table + parts[: depth + 1], line)
+        last = statement
+    if last is None:
+        return None
+    key = last[0] + last[1]
+    earlier = next((first[key[:depth]] for depth in range(len(key), 0, -1) if key[:depth] in first), None)
+    return None if earlier is None else (key, last[2], earlier)
+
+
+def _statements(text: str) -> Iterator[tuple[Key, Key, int]]:
+    """Each header, without a table, and each assignment: the table it stands in, its key, its line from 1."""
     table: Key = ()
     place = line = 0
     while True:
@@ -35,15 +67,13 @@ def key_lines(text: str) -> dict[Key, int]:
         line += text.count("\n", place, start)
         place = start
         if place >= len(text):
-            return lines
+            return
         if text[place] == "[":
             table, place = _header(text, place)
-            for depth in range(min(len(table), _DEEPEST)):
-                lines.setdefault(table[: depth + 1], line + 1)
+            yield (), table, line + 1
         else:
             parts, place = _key(text, place)
-            for depth in range(min(len(parts), _DEEPEST)):
-                lines.setdefault(table + parts[: depth + 1], line + 1)
+            yield table, parts, line + 1
             place = _value_end(text, place)
         line += text.count("\n", start, place)
 

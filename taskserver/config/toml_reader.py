@@ -7,7 +7,7 @@ import tomllib
 
 from taskserver.config.document import Document
 from taskserver.config.source import Source
-from taskserver.config.toml_lines import key_lines
+from taskserver.config.toml_lines import key_lines, repeated_key
 from taskserver.texts import mark
 
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -39,4 +39,15 @@ def _report_syntax(document: Document, text: str, reason: str) -> None:
     place = _PLACE.search(reason)
     line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1 if place else None
     reason = _PLACE.sub("", reason)
+    if reason == "Cannot overwrite a value":
+        until = int(place[1]) if place and place[1] else None
+        if again := repeated_key(text.replace("\r\n", "\n"), until):
+            key, line, first = again
+            document.report_file(
+                mark("is not valid TOML: {key} is set already in line {first}; remove one of the two"),
+                line=line,
+                key=".".join(key),
+                first=first,
+            )
+            return
     document.report_file(mark("is not valid TOML: {reason}"), line=line, reason=reason)

@@ -295,7 +295,7 @@ def _expand_shorthand(spec: str, text: str) -> str:
 
 def _refuse_count(spec: str, words: list[str]) -> NoReturn:
     why = Phrase(
-        mark("it has {count} fields, five are needed: minute, hour, day of month, month, day of week"),
+        mark("five fields are needed, not {count}: minute, hour, day of month, month, day of week"),
         count=len(words),
     )
     advice = NOTHING

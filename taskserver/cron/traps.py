@@ -40,7 +40,7 @@ def _never(schedule: Schedule) -> Warning:
     return Warning(
         "never",
         f"{written!r} never runs: no date there is matches it",
-        f"„{written}“ läuft nie: Es gibt kein Datum, auf das der Ausdruck passt",
+        f"{written!r} läuft nie: Es gibt kein Datum, auf das der Ausdruck passt",
     )
 
 
@@ -60,7 +60,7 @@ def _misplaced(schedule: Schedule) -> Iterator[Warning]:
             f"{day} in the third field means the first {day[2]} days of the month, not Monday to {until[0]};"
             f" for those write {instead!r}",
             f"{day} im dritten Feld meint die ersten {day[2]} Tage des Monats, nicht Montag bis {until[1]};"
-            f" dafür schreiben Sie „{instead}“",
+            f" dafür schreiben Sie {instead!r}",
         )
     if month in ("1-5", "1-6") and weekday == "*" and day == "*":
         instead = _rewritten(schedule, month="*", weekday=month)
@@ -70,7 +70,7 @@ def _misplaced(schedule: Schedule) -> Iterator[Warning]:
             f"{month} in the fourth field means January to {english.MONTHS[last]}, not days of the week;"
             f" for Monday to {english.WEEKDAYS[last]} write {instead!r}",
             f"{month} im vierten Feld meint Januar bis {german.MONTHS[last]}, nicht Wochentage;"
-            f" für Montag bis {german.WEEKDAYS[last]} schreiben Sie „{instead}“",
+            f" für Montag bis {german.WEEKDAYS[last]} schreiben Sie {instead!r}",
         )
     if weekday == "2-6":
         yield Warning(
@@ -94,7 +94,7 @@ def _both_day_fields(schedule: Schedule) -> Iterator[Warning]:
             "days_anded",
             f"day of month {day.text!r} and day of week {weekday.text!r} must both match, since the"
             f" {'third' if third else 'fifth'} field begins with a star; without it either would be enough",
-            f"Monatstag „{day.text}“ und Wochentag „{weekday.text}“ müssen beide zutreffen, weil das"
+            f"Monatstag {day.text!r} und Wochentag {weekday.text!r} müssen beide zutreffen, weil das"
             f" {'dritte' if third else 'fünfte'} Feld mit einem Stern beginnt; ohne ihn würde eines von beiden"
             " genügen",
         )
@@ -103,7 +103,7 @@ def _both_day_fields(schedule: Schedule) -> Iterator[Warning]:
             "days_ored",
             f"it runs every day: day of month {day.text!r} or day of week {weekday.text!r} is enough, and one of"
             " them holds every day",
-            f"Es läuft an jedem Tag: Monatstag „{day.text}“ oder Wochentag „{weekday.text}“ genügt, und eines"
+            f"Es läuft an jedem Tag: Monatstag {day.text!r} oder Wochentag {weekday.text!r} genügt, und eines"
             " davon trifft immer zu",
         )
     else:
@@ -111,7 +111,7 @@ def _both_day_fields(schedule: Schedule) -> Iterator[Warning]:
             "days_ored",
             f"it runs on each day that matches day of month {day.text!r} or day of week {weekday.text!r}:"
             f" one of the two is enough, they need not coincide{hint[0]}",
-            f"Es läuft an jedem Tag, auf den Monatstag „{day.text}“ oder Wochentag „{weekday.text}“ zutrifft:"
+            f"Es läuft an jedem Tag, auf den Monatstag {day.text!r} oder Wochentag {weekday.text!r} zutrifft:"
             f" Eines von beiden genügt, es muss nicht beides zusammenkommen{hint[1]}",
         )
 
@@ -126,7 +126,7 @@ def _counted_instead(schedule: Schedule) -> tuple[str, str]:
     instead = _rewritten(schedule, day="*", weekday=f"{weekday}#{week}")
     return (
         f"; for the {english.PLACES[week]} {english.WEEKDAYS[weekday]} of the month write {instead!r}",
-        f"; für den {german.PLACES[week]} {german.WEEKDAYS[weekday]} des Monats schreiben Sie „{instead}“",
+        f"; für den {german.PLACES[week]} {german.WEEKDAYS[weekday]} des Monats schreiben Sie {instead!r}",
     )
 
 
@@ -177,7 +177,7 @@ def _every_minute(schedule: Schedule) -> Iterator[Warning]:
         yield Warning(
             "every_minute",
             f"it runs 60 times an hour, in every minute; for once an hour write {instead!r}",
-            f"Es läuft 60-mal in der Stunde, in jeder Minute; für einmal je Stunde schreiben Sie „{instead}“",
+            f"Es läuft 60-mal in der Stunde, in jeder Minute; für einmal je Stunde schreiben Sie {instead!r}",
         )
 
 
@@ -208,14 +208,14 @@ def _uneven(field: Field, part: Part) -> Iterator[Warning]:
         yield Warning(
             "uneven_step",
             f"{unit} {field.text!r}: the step is wider than the field, so it holds only {values[0]}",
-            f"{einheit} „{field.text}“: Die Schrittweite ist größer als das Feld, es bleibt nur {values[0]}",
+            f"{einheit} {field.text!r}: Die Schrittweite ist größer als das Feld, es bleibt nur {values[0]}",
         )
         return
     yield Warning(
         "uneven_step",
         f"{unit} {field.text!r}: {part.step} does not divide {cycle} evenly; after {values[-1]} comes {values[0]}"
         f" again, a distance of {rest} instead of {part.step}",
-        f"{einheit} „{field.text}“: {cycle} ist nicht durch {part.step} teilbar; auf {values[-1]} folgt wieder"
+        f"{einheit} {field.text!r}: {cycle} ist nicht durch {part.step} teilbar; auf {values[-1]} folgt wieder"
         f" {values[0]}, im Abstand von {rest} statt {part.step}",
     )
 
@@ -226,6 +226,6 @@ def _uneven_days(field: Field, part: Part) -> Iterator[Warning]:
             "uneven_step",
             f"day of month {field.text!r}: counting begins anew each month, so the distance across the end of a"
             f" month is not {part.step} days",
-            f"Monatstag „{field.text}“: Jeden Monat wird neu gezählt; über den Monatswechsel beträgt der Abstand"
+            f"Monatstag {field.text!r}: Jeden Monat wird neu gezählt; über den Monatswechsel beträgt der Abstand"
             f" nicht {part.step} Tage",
         )

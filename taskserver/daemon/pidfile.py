@@ -23,7 +23,7 @@ from typing import Self
 from taskserver.clock import to_rfc3339
 from taskserver.daemon import process, sandbox
 from taskserver.errors import EXIT_NOT_ALLOWED, TaskServerError
-from taskserver.texts import mark, translate
+from taskserver.texts import mark, system_words, translate
 
 NAME = "taskserver.pid"
 READY = "ready"
@@ -145,7 +145,11 @@ class PidFile:
                 **self._facts,
             },
         )
-        self._write()
+        try:
+            self._write()
+        except OSError as error:  # a full disk: an empty pidfile would tell of a daemon that died
+            self.__exit__()
+            raise PidFileRefused(path=self.path, reason=error.strerror) from None
         return self
 
     def note(self, **facts: str) -> None:
@@ -207,7 +211,8 @@ class PidFile:
 
     def _write(self) -> None:
         contents = self._record.to_text().encode() if self._record else b""
-        os.pwrite(self._descriptor, contents, 0)
+        if os.pwrite(self._descriptor, contents, 0) < len(contents):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.ftruncate(self._descriptor, len(contents))
 
 
@@ -280,7 +285,7 @@ def _look(users_dir: Path) -> Reading:
         gone = reading.state is State.DEAD and not _same_file(descriptor, path)
         return Reading(State.STOPPED) if gone else reading
     except OSError as error:
-        return Reading(State.UNKNOWN, reason=f"{path}: {error.strerror}")
+        return Reading(State.UNKNOWN, reason=f"{path}: {system_words(error.strerror)}")
     finally:
         os.close(descriptor)
 

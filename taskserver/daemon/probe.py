@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 60
 NEEDED = ("taskserver.server", "daemon", "click", "pydantic", "sqlalchemy", "croniter")
+
+
+DECLARING = {"command", "title", "env", "defaults"}
+"""What of a command task can keep it from being declared."""
 
 
 class OutOfReach(NotConfigured):
@@ -43,6 +47,8 @@ class Question:
     config_file: str | None
     modules: tuple[str, ...] = ()
     python_path: tuple[str, ...] = ()
+    commands: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each command task what its declaration depends on."""
     needed: tuple[str, ...] = NEEDED
     language: str = "en"
 
@@ -65,6 +71,7 @@ def question(settings: Settings, config_file: Path | None) -> Question:
         config_file=str(config_file) if config_file else None,
         modules=tuple(settings.modules),
         python_path=tuple(str(folder) for folder in settings.python_path),
+        commands={name: task.model_dump(include=DECLARING) for name, task in settings.tasks.items()},
         language=language(),
     )
 
@@ -193,12 +200,15 @@ def _task_faults(asked: Question) -> list[str]:
     """What the registry says of the task modules; their own output must not mix with ours."""
     from taskserver.errors import TaskServerError
 
-    if not asked.modules:
+    if not asked.modules and not asked.commands:
         return []
     try:
+        from taskserver.config import CommandSettings
         from taskserver.tasks import Registry
 
-        Registry.load(modules=asked.modules, python_path=[Path(part) for part in asked.python_path], commands={})
+        commands = {name: CommandSettings(**fields) for name, fields in asked.commands.items()}
+        folders = [Path(part) for part in asked.python_path]
+        Registry.load(modules=asked.modules, python_path=folders, commands=commands)
     except TaskServerError as error:
         return error.message().splitlines()
     return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from taskserver.texts import translate
+from taskserver.texts import system_words, translate
 
 
 def reason(error: OSError) -> str:
@@ -14,4 +14,4 @@ def reason(error: OSError) -> str:
             "it is read-only for this process; under systemd, set users_dir to the unit's StateDirectory=, "
             "/var/lib/taskserver, or name the folder in ReadWritePaths= (`systemctl edit task-server`)"
         )
-    return error.strerror or str(error)
+    return system_words(error.strerror) or str(error)

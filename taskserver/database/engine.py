@@ -7,6 +7,7 @@ that is not the statement's own fault leaves here as one of `database.errors`.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from taskserver.database.dialects import (
 from taskserver.database.errors import (
     CommitUnknown,
     DatabaseBusy,
+    DatabaseMoved,
     DatabaseRefused,
     DatabaseUnavailable,
     DriverMissing,
@@ -78,14 +80,24 @@ class Database:
         self._injected_clock = clock
         self._offset = timedelta(0)
         self._statements: dict[str, str] = {}
+        self._place: tuple[int, int] | None = None
+        self._moved = False
+        self._deaf = False
 
     def listen(self) -> Listener | None:
-        """A listener for news from other programs; None where the database has no such thing, or not now."""
+        """A listener for news from other programs; None where the database has no such thing, or not now.
+
+        That it has none now is logged once, until there was one again.
+        """
         try:
-            return self.dialect.listen(self.url)
+            listener = self.dialect.listen(self.url)
         except Exception as error:  # noqa: BLE001 - the driver's own errors, which only the dialect names
-            log.warning("cannot listen for new jobs, polling instead: %s", error)
+            level = logging.DEBUG if self._deaf else logging.WARNING
+            log.log(level, "cannot listen for new jobs, polling instead: %s", error)
+            self._deaf = True
             return None
+        self._deaf = False
+        return listener
 
     @property
     def label(self) -> str:
@@ -99,6 +111,30 @@ class Database:
         if not self.dialect.one_writer or not self.url.database:
             return None
         return Path(self.url.database).absolute()
+
+    def pin(self) -> None:
+        """From now on this is the file that has the database's name now, and never another one of that name."""
+        self._place = self._found()
+
+    def require_in_place(self) -> None:
+        """Raises DatabaseMoved once the pinned file was removed or replaced; then for ever. Costs one stat."""
+        if self._place is None:
+            return
+        self._moved = self._moved or self._found() != self._place
+        if self._moved:
+            raise DatabaseMoved(database=self.label)
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file has the name; None where there is none, or a server keeps the database."""
+        if self.file is None:
+            return None
+        try:
+            status = os.stat(self.file)  # noqa: PTH116 once in every turn
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            return self._place  # nothing is known: the connection will tell
+        return status.st_dev, status.st_ino
 
     def close(self) -> None:
         self.engine.dispose()
@@ -114,6 +150,7 @@ class Database:
 
     def connect(self) -> Connection:
         """A new connection, for a caller that keeps it. Raises DatabaseUnavailable or DatabaseRefused."""
+        self.require_in_place()
         with self.translated():
             return self._patiently(self.engine.connect)
 
@@ -195,6 +232,7 @@ class Database:
         if connection is not None:
             yield connection
             return
+        self.require_in_place()
         with self.translated():
             own = self._patiently(self.engine.connect)
         try:

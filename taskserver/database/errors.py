@@ -18,6 +18,12 @@ class DatabaseBusy(DatabaseUnavailable):
     text = mark("the database {database} is locked by another writer; try again")
 
 
+class DatabaseMoved(DatabaseUnavailable):
+    """The file that is in use has lost its name: what is at that name now, if anything, is another database."""
+
+    text = mark("the file of the database {database} was removed or replaced while it was in use")
+
+
 class CommitUnknown(DatabaseUnavailable):
     """The connection broke during COMMIT: whether it took effect must be read back."""
 
@@ -49,6 +55,26 @@ class NeedsUpgrade(TaskServerError):
     text = mark(
         "the database {database} has schema {found}, this version needs {wanted}; stop every task server on it, "
         "make a backup, then run `task_server db upgrade`"
+    )
+    exit_code = EXIT_NEEDS_UPGRADE
+
+
+class StrangeVersion(TaskServerError):
+    """Somebody has changed the version by hand."""
+
+    text = mark(
+        "the database {database} has the version {found!r} in its table {table}, which no task server writes; "
+        "restore the database from a backup"
+    )
+    exit_code = EXIT_NEEDS_UPGRADE
+
+
+class TablesTaken(TaskServerError):
+    """Another program has tables where ours would be."""
+
+    text = mark(
+        "the database {database} holds tables of another program that have the names of ours: {names}; "
+        "name another database"
     )
     exit_code = EXIT_NEEDS_UPGRADE
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
 from enum import StrEnum
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
 
 from taskserver.database.dialects import FAULT_REFUSED, FAULT_STATEMENT
@@ -20,9 +21,10 @@ from taskserver.database.errors import (
     NeedsUpgrade,
     NoDatabase,
     SchemaTooNew,
+    StrangeVersion,
     UpgradeFailed,
 )
-from taskserver.database.schema import SCHEMA_VERSION, VERSION_TABLE
+from taskserver.database.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -35,7 +37,10 @@ class SchemaState(StrEnum):
 
 
 def schema_version(database: Database) -> str | None:
-    """The revision found in the database; None where there is none yet, or no file at all."""
+    """The revision found in the database; None where there is none yet, or no file at all.
+
+    Raises StrangeVersion for what is none, and what being connected raises.
+    """
     if database.file is not None and not _is_there(database, database.file):
         return None
     with database.read() as connection:
@@ -46,6 +51,8 @@ def schema_version(database: Database) -> str | None:
             if VERSION_TABLE in str(error.orig) and not no_right_to_it:
                 return None  # no such table, in the words of either database
             raise
+    if found is not None and not re.fullmatch(r"\d{4}", str(found)):
+        raise StrangeVersion(database=database.label, table=VERSION_TABLE, found=str(found))
     return found if found is None else str(found)
 
 
@@ -65,6 +72,19 @@ def schema_state(database: Database) -> SchemaState:
     if found == SCHEMA_VERSION:
         return SchemaState.CURRENT
     return SchemaState.OLDER if found < SCHEMA_VERSION else SchemaState.NEWER
+
+
+def foreign_tables(database: Database) -> list[str]:
+    """Tables and views of another program that stand where this version would make its own.
+
+    To be asked of a database without a schema of ours.
+    """
+    if database.file is not None and not _is_there(database, database.file):
+        return []
+    with database.read() as connection:
+        looking = inspect(connection)
+        present = {*looking.get_table_names(), *looking.get_view_names()}
+    return sorted(present & set(metadata.tables))
 
 
 def require_current(database: Database) -> None:

@@ -85,7 +85,7 @@ class Drain:
     def _ask(self) -> None:
         running = self._pool.running()
         if running:
-            log.warning("the drain time is over: %d running jobs are asked to stop", len(running))
+            log.warning("the drain time is over: jobs that still run (%d) are asked to stop", len(running))
         for job in running:
             text = "run %d of job %d is asked to stop: the drain time is over"
             log.info(text, job.run_id, job.job_id, extra=about(job.claim))

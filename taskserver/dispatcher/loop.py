@@ -15,7 +15,7 @@ from datetime import datetime
 from queue import Empty, SimpleQueue
 
 from taskserver.clock import system_clock
-from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseUnavailable
+from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseMoved, DatabaseUnavailable
 from taskserver.dispatcher.beat import Beat
 from taskserver.dispatcher.drain import Drain
 from taskserver.dispatcher.wakeup import Wakeup
@@ -139,15 +139,20 @@ class Dispatcher:
         return claim is not None
 
     def run(self) -> None:
-        """Until drained. Leaves nothing claimed if the database lets it."""
-        with self._beat.waiting_for_database():
-            self._wakeup.listen()
-        while not self._finished():
-            self._beat.strike()
-            delay = self._try_turn()
-            self._tell_change()
-            self._sleep(delay)
-        self.close()
+        """Until drained. Leaves nothing claimed if the database lets it.
+
+        Raises DatabaseMoved: claims and outcomes of the database that was are worth nothing in another one.
+        """
+        try:
+            with self._beat.waiting_for_database():
+                self._wakeup.listen()
+            while not self._finished():
+                self._beat.strike()
+                delay = self._try_turn()
+                self._tell_change()
+                self._sleep(delay)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Gives its connections up; `run` does so by itself."""
@@ -180,19 +185,23 @@ class Dispatcher:
         self._take_ended()
         self._next_expiry = self._pool.expire()
         try:
+            self._dispatch.require_in_place()
             if not self._is_due():
                 return self._until_due()
             if time.monotonic() >= self._next_heartbeat:
                 # This node may have slept for longer than its lease: others have its jobs then.
                 self._unsettled = True
-                with self._beat.waiting_for_database():
-                    self._wakeup.keep_listening()
+                if not self._backoff:  # else that is done once the database answers
+                    with self._beat.waiting_for_database():
+                        self._wakeup.keep_listening()
             self._settle()
             self._tell_tasks()
             delay = self._turn()
             self._recovered()
         except DatabaseBusy:
             return self._postponed()
+        except DatabaseMoved:
+            raise
         except (DatabaseUnavailable, TaskServerError) as error:
             return self._unavailable(error)
         except Exception:

@@ -63,7 +63,8 @@ class CommandRun:
             self.run.report(*progress)
         if not block:
             return
-        self._last_lines[stream] = last_line(block[-ERROR_BYTES:]) or self._last_lines[stream]
+        last = last_line(block, continued=self._lines[stream].continued, limit=ERROR_BYTES)
+        self._last_lines[stream] = last or self._last_lines[stream]
         self.run.output.add(stream, block)
 
     def end(self, message: dict[str, Any], *, problem: str | None = None) -> None:

@@ -17,18 +17,28 @@ class Lines:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._broken = False
+        self.continued = False
+        """Whether the lines last returned begin with a further piece of a line."""
 
     def feed(self, data: bytes) -> str:
         """The lines that `data` has completed, each with its newline; an empty text if none."""
         whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
-        if len(self._rest) > LINE_BYTES:
+        broken = len(self._rest) > LINE_BYTES
+        if broken:
             whole, newline, self._rest = whole + newline + self._rest, b"\n", b""
-        return _decoded(whole) + "\n" if newline else ""
+        if not newline:
+            return ""
+        self.continued, self._broken = self._broken, broken
+        return _decoded(whole) + "\n"
 
     def end(self) -> str:
         """The last line, if the stream ended without a newline."""
         rest, self._rest = self._rest, b""
-        return _decoded(rest) + "\n" if rest else ""
+        if not rest:
+            return ""
+        self.continued, self._broken = self._broken, False
+        return _decoded(rest) + "\n"
 
 
 def _decoded(data: bytes) -> str:
@@ -54,6 +64,13 @@ def split_progress(block: str) -> tuple[str, tuple[float, str | None] | None]:
     return "\n".join(kept), (min(float(progress["percent"]), 100.0), progress["detail"])
 
 
-def last_line(block: str) -> str:
-    """The last line of a block that is not blank."""
-    return block.rstrip().rpartition("\n")[2].strip()
+def last_line(block: str, *, continued: bool, limit: int) -> str:
+    """The last line of a block that is not blank, its last `limit` characters; what misses its beginning has `…`.
+
+    `continued`: the block begins within a line.
+    """
+    tail = block[-limit:]
+    _, newline, last = tail.rstrip().rpartition("\n")
+    last = last.strip()
+    begins_within = not newline and (continued or len(tail) < len(block))
+    return "…" + last if last and begins_within else last

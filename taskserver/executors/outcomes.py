@@ -5,6 +5,7 @@ The retry policy lives here: exponential backoff with jitter while attempts rema
 
 from __future__ import annotations
 
+import json
 import traceback
 from datetime import timedelta
 from random import random
@@ -40,8 +41,17 @@ def bound(task: Task, claim: Claim) -> dict[str, Any]:
 
 
 def finished(result: object, **measured: Any) -> Outcome:
-    """The task returned `result`."""
-    return Outcome.finished(None if result is None else storable(text_of(result), RESULT_BYTES), **measured)
+    """The task returned `result`: a text stays as it is, of a dict or list its JSON is kept."""
+    return Outcome.finished(None if result is None else storable(_kept_text(result), RESULT_BYTES), **measured)
+
+
+def _kept_text(result: object) -> str:
+    if isinstance(result, dict | list):
+        try:
+            return json.dumps(result, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            pass  # it holds what JSON has no form for
+    return text_of(result)
 
 
 def asked_to_stop(reason: Reason, task: Task, claim: Claim, **measured: Any) -> Outcome:

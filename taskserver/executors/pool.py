@@ -217,6 +217,11 @@ class Pool:
         for run in self._runs(run_ids):
             run.claim_lost()
 
+    def give_up(self) -> None:
+        """Everything is lost and nothing more is taken: what runs is told so, and its outcome is nobody's."""
+        self.claims_lost([job.run_id for job in self.running()])
+        self.close()
+
     def expire(self) -> float | None:
         """Enforce timeouts. Seconds until it should be called again, None when no deadline is ahead."""
         now = time.monotonic()

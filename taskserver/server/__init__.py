@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,16 +19,18 @@ from zoneinfo import ZoneInfo
 from taskserver import __version__
 from taskserver.clock import to_rfc3339
 from taskserver.config import Settings
-from taskserver.database import Database, DatabaseBusy, DatabaseUnavailable
+from taskserver.database import Database, DatabaseBusy, DatabaseMoved, DatabaseUnavailable
 from taskserver.dispatcher import Beat, Dispatcher, Pace, Wakeup
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, TaskServerError
 from taskserver.executors import Done, Pool
 from taskserver.jobs import Status
 from taskserver.maintenance import KeepJobs, prune
-from taskserver.server.opening import lock_database_file, open_database
+from taskserver.server.errors import NodeIdInUse, NotStartable, StoppedEarly
+from taskserver.server.memory import MemoryWatch, used_memory
+from taskserver.server.opening import LONGEST_WAIT_SECONDS, lock_database_file, open_database, reopen_database
+from taskserver.server.publishing import published
 from taskserver.store import Capacity, Dispatch, Keep, NodeIdentity, Store
-from taskserver.tasks import Registry, Task
-from taskserver.texts import mark
+from taskserver.tasks import Registry
 
 RESTART_KEYS = (
     *("database", "users_dir", "run_as", "allow_root", "node_id"),
@@ -39,20 +40,6 @@ RESTART_KEYS = (
 
 NAME_PATIENCE_SECONDS = 10.0
 """How long a predecessor's connection may take to be noticed as gone by the database server."""
-
-
-class NodeIdInUse(TaskServerError):
-    text = mark(
-        "another task server works as node {node_id} on this database; set task_server.node_id to another name"
-    )
-
-
-class StoppedEarly(TaskServerError):
-    text = mark("it was stopped before it was ready")
-
-
-class NotStartable(TaskServerError):
-    text = mark("job {job_id} can't be run now: {why}")
 
 
 class Server:
@@ -70,12 +57,13 @@ class Server:
         self._state = "starting"
         self._ended = threading.Event()
         self._given_up = threading.Event()
+        self._moved = threading.Event()  # the database is another one: the dispatcher is none any more
         self._lock_descriptor: int | None = None
         self._store: Store | None = None
         self._pool: Pool | None = None
         self._dispatcher: Dispatcher | None = None
         self._node = 0
-        self._memory_warned: set[str] = set()
+        self._memory = MemoryWatch(log)
         self._beat = Beat()
         self._changed: Callable[[], None] = lambda: None
 
@@ -121,7 +109,7 @@ class Server:
     def drain(self, timeout: float | None = None) -> None:
         """Claim nothing more; running jobs get `timeout` seconds (default: drain_timeout) to end."""
         self._state = "draining"
-        if self._dispatcher is None:
+        if self._dispatcher is None or self._moved.is_set():
             self._given_up.set()
             return
         self._dispatcher.drain(self._settings.drain_timeout.total_seconds() if timeout is None else timeout)
@@ -157,7 +145,7 @@ class Server:
         self._pool.registry = registry
         self._pool.resize(settings.max_parallel)
         nodes, node, slots = self._store.nodes, self._node, settings.max_parallel
-        offered = [_published(task) for task in registry]
+        offered = [published(task) for task in registry]
         self._dispatcher.reconfigure(
             self._capacity(registry), self._pace(), lambda: nodes.publish(node, offered, slots=slots)
         )
@@ -180,7 +168,7 @@ class Server:
             "slots": slots,
             "waiting": view.waiting if view else None,
             "autostart": view.autostart if view else None,
-            "memory_rss": _memory()[0],
+            "memory_rss": used_memory()[0],
             "database": view.database if view else "unknown",
             "last_turn_at": to_rfc3339(view.last_turn_at) if view and view.last_turn_at else None,
         }
@@ -196,7 +184,8 @@ class Server:
         job_id = self._store.jobs.run(job_id)
         dispatcher = self._join(self._store, registry, slots=1)
         if not dispatcher.take_one(job_id):
-            raise NotStartable(job_id=job_id, why=self._why_not(self._store, job_id))
+            why = "; ".join(finding.text for finding in self._store.jobs.explain(job_id))
+            raise NotStartable(job_id=job_id, why=why)
         dispatcher.drain(float("inf"))
         dispatcher.run()
         job = self._store.jobs.get(job_id)
@@ -221,7 +210,7 @@ class Server:
             control_socket=settings.users_dir / "control.sock",
             only_own_jobs=settings.only_run_tasks_for_this_node,
         )
-        self._node = store.nodes.register(identity, [_published(task) for task in registry])
+        self._node = store.nodes.register(identity, [published(task) for task in registry])
         store.nodes.rescue(self._node, predecessors_are_dead=True)
         store.transactions.node_id = settings.node_id
         wakeup = Wakeup(store.database.listen)
@@ -266,16 +255,72 @@ class Server:
 
     def _dispatch(self, dispatcher: Dispatcher) -> None:
         try:
-            dispatcher.run()
+            self._run_to_the_end(dispatcher)
             self._leave()
         except BaseException as error:  # noqa: BLE001 - the daemon must learn why its loop ended
             self._log.exception("the dispatcher has failed")
             self.failure = error
         finally:
-            if self._lock_descriptor is not None:
-                os.close(self._lock_descriptor)
+            self._unlock()
             self._state = "stopped"
             self._ended.set()
+
+    def _run_to_the_end(self, dispatcher: Dispatcher) -> None:
+        while True:
+            try:
+                return dispatcher.run()
+            except DatabaseMoved as error:
+                joined = self._follow(dispatcher, error)
+            if joined is None:
+                return None
+            dispatcher = joined
+
+    def _unlock(self) -> None:
+        if self._lock_descriptor is not None:
+            os.close(self._lock_descriptor)
+            self._lock_descriptor = None
+
+    def _follow(self, dispatcher: Dispatcher, error: DatabaseMoved) -> Dispatcher | None:
+        """What runs belongs to a database that is gone, so all parts are made anew, for the one in its place.
+
+        Waits for that one. None: an end was asked for.
+        """
+        assert self._pool is not None  # noqa: S101
+        self._moved.set()
+        self._node = 0
+        said = str(error)
+        self._log.error("%s; its running jobs are given up, waiting for a database in its place", said)
+        dispatcher.view.database = said
+        self._changed()
+        self._pool.give_up()
+        with self._beat.waiting_for_database():
+            while not (self._given_up.is_set() or dispatcher.draining):
+                try:
+                    return self._rejoin(self._pool.registry)
+                except TaskServerError as reason:
+                    if str(reason) != said:
+                        said = str(reason)
+                        self._log.warning("%s; waiting for it", said)
+                self._given_up.wait(min(LONGEST_WAIT_SECONDS, self._settings.poll_interval.total_seconds()))
+        return None
+
+    def _rejoin(self, registry: Registry) -> Dispatcher | None:
+        """As `start` does, for a database that others have made."""
+        if self._store is not None:
+            self._store.close()
+        self._unlock()
+        self._boot_id = uuid.uuid4().hex  # a copy of the old file knows the one it had
+        database = reopen_database(self._settings)
+        self._lock_descriptor = lock_database_file(self._settings.database)
+        self._store = Store(database)
+        joined = self._dispatcher = self._join(self._store, registry)
+        self._moved.clear()
+        if self._given_up.is_set():  # later on the dispatcher hears of it itself
+            joined.close()
+            return None
+        self._log.warning("there is a database again: the node has joined %s", database.label)
+        self._changed()
+        return joined
 
     def _leave(self) -> None:
         if self._pool is not None:
@@ -300,28 +345,13 @@ class Server:
             prune(self._store, keep)
 
     def _after_heartbeat(self) -> None:
-        self._watch_memory()
+        self._memory.look(self._settings)
         if self._store is not None and not self._store.database.dialect.one_writer:
             try:
                 with self._beat.waiting_for_database():
                     self._store.nodes.rescue(self._node, predecessors_are_dead=False)
             except DatabaseBusy:
                 self._log.info("another node rescues just now")
-
-    def _watch_memory(self) -> None:
-        rss, vsz = _memory()
-        for name, used, limit in (
-            ("memory_limit_rss", rss, self._settings.memory_limit_rss),
-            ("memory_limit_vsz", vsz, self._settings.memory_limit_vsz),
-        ):
-            if limit and used > limit and name not in self._memory_warned:
-                self._memory_warned.add(name)
-                self._log.warning(
-                    "the daemon uses %d MB, above %s of %d MB; a restart gives it back",
-                    used >> 20,
-                    name,
-                    limit >> 20,
-                )
 
     def _capacity(self, registry: Registry) -> Capacity:
         return Capacity(
@@ -354,38 +384,6 @@ class Server:
             if time.monotonic() > deadline or self._given_up.wait(0.1):
                 raise NodeIdInUse(node_id=self._settings.node_id)
 
-    # One job by hand
-
-    @staticmethod
-    def _why_not(store: Store, job_id: int) -> str:
-        return "; ".join(finding.text for finding in store.jobs.explain(job_id))
-
 
 def _age(minutes: int | None) -> timedelta | None:
     return None if minutes is None else timedelta(minutes=minutes)
-
-
-def _published(task: Task) -> dict[str, Any]:
-    """The row of `tasks` that tells other programs about a task."""
-    return {
-        "name": task.name,
-        "title": task.title,
-        "description": task.description,
-        "schema": task.schema(),
-        "max_parallel": task.max_parallel,
-        "timeout": task.timeout.total_seconds() if task.timeout else None,
-        "max_attempts": task.max_attempts,
-        "max_crashes": task.max_crashes,
-        "on_crash": str(task.on_crash),
-        "kind": "command" if task.command is not None else "python",
-    }
-
-
-def _memory() -> tuple[int, int]:
-    """Resident and virtual memory of this process in bytes, from /proc; zeros where there is no /proc."""
-    try:
-        vsz, rss = Path("/proc/self/statm").read_text().split()[:2]
-    except OSError:
-        return 0, 0
-    page = os.sysconf("SC_PAGE_SIZE")
-    return int(rss) * page, int(vsz) * page

@@ -76,6 +76,7 @@ def open_database(
         database = Database(settings.database)
         try:
             _prepare_schema(database, auto_upgrade=settings.auto_upgrade)
+            database.pin()
             return database
         except DatabaseUnavailable as error:
             database.close()
@@ -89,6 +90,21 @@ def open_database(
         if given_up.wait(delay):
             raise DatabaseUnavailable(database=database.label, reason=translate("stopped while waiting for it"))
         delay = min(delay * 2, LONGEST_WAIT_SECONDS)
+
+
+def reopen_database(settings: Settings) -> Database:
+    """The database that has the place of a file which was removed or replaced. None is made: who did that will.
+
+    Raises DatabaseUnavailable, NoDatabase, NeedsUpgrade and their like as long as there is none to be used.
+    """
+    database = Database(settings.database)
+    try:
+        require_current(database)
+    except BaseException:
+        database.close()
+        raise
+    database.pin()
+    return database
 
 
 def _prepare_schema(database: Database, *, auto_upgrade: bool) -> None:

@@ -143,6 +143,10 @@ class Dispatch:
             connection.invalidate()
             connection.close()
 
+    def require_in_place(self) -> None:
+        """Raises DatabaseMoved where the database is not the one any more that this node has joined."""
+        self._database.require_in_place()
+
     def changed(self) -> bool:
         """Whether another connection may have committed since the last look; cheap where it can be asked."""
         connection = self.open()

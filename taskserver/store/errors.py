@@ -68,7 +68,7 @@ class ClientExists(TaskServerError):
 
 
 class ClientInUse(TaskServerError):
-    text = mark("client {name} still has {count} jobs or cron entries; delete those first")
+    text = mark("client {name} still has jobs or cron entries ({count}); delete those first")
 
 
 class DefaultClientStays(TaskServerError):

@@ -147,8 +147,11 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
 def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
     most = connection.execute(select(tasks.c.max_parallel).where(tasks.c.name == job.task)).scalar()
     if most is not None and _running(connection, jobs.c.task == job.task) >= most:
-        text = translate(
-            "{most} jobs of the task {task} run already, which is its limit", most=most, task=job.task
+        text = plural(
+            "{count} job of the task {task} runs already, which is its limit",
+            "{count} jobs of the task {task} run already, which is its limit",
+            most,
+            task=job.task,
         )
         yield Finding("task_limit", text)
     if (
@@ -156,9 +159,10 @@ def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
         and client.max_parallel is not None
         and _running(connection, jobs.c.client_id == client.id) >= client.max_parallel
     ):
-        text = translate(
-            "{most} jobs of the client {name} run already, which is its limit",
-            most=client.max_parallel,
+        text = plural(
+            "{count} job of the client {name} runs already, which is its limit",
+            "{count} jobs of the client {name} run already, which is its limit",
+            client.max_parallel,
             name=client.name,
         )
         yield Finding("client_limit", text)
@@ -184,7 +188,7 @@ def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[
     slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
     busy = _running(connection, jobs.c.claim.is_not(None))
     if busy and busy >= slots:
-        yield Finding("no_slot", translate("all {slots} slots are busy", slots=slots))
+        yield Finding("no_slot", plural("the {count} slot is busy", "all {count} slots are busy", slots))
 
 
 def _living(dead: Collection[str]) -> list[ColumnElement[bool]]:

@@ -141,7 +141,7 @@ class Nodes:
         for row in rows:
             self._lose(connection, node, row)
         if rows:
-            log.warning("node %s (pid %s) died: %d running jobs given back", node.node_id, node.pid, len(rows))
+            log.warning("node %s (pid %s) died: its jobs (%d) are given back", node.node_id, node.pid, len(rows))
         return len(rows)
 
     def _lose(self, connection: Connection, node: Any, row: Any) -> None:

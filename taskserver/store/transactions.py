@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseUnavailable
+from taskserver.database import PATIENT, CommitUnknown, Database, DatabaseMoved, DatabaseUnavailable
 from taskserver.database.schema import runs
 from taskserver.jobs import Claim, Outcome, RunStatus
 from taskserver.log_fields import about
@@ -113,6 +113,8 @@ class JobTransaction:
                     found = connection.execute(
                         select(runs.c.status).where(runs.c.id == self._claim.run_id)
                     ).scalar()
+            except DatabaseMoved:
+                raise
             except DatabaseUnavailable:
                 time.sleep(delay)
                 delay = min(delay * 2, 5.0)

@@ -115,7 +115,7 @@ class FunctionArguments:
         return plain
 
     def _coerced(self, argument: str, word: str) -> Any:
-        """The word read leniently, else as JSON, else as it is."""
+        """The word read leniently, else as JSON; else a list or an object as such, else the word as it is."""
         if argument not in self._named and self._rest is None:
             return word
         adapter = self._adapter(argument)
@@ -125,7 +125,7 @@ class FunctionArguments:
                 return adapter.dump_python(value, mode="json", warnings=False)
             except (ValueError, PydanticSerializationError):
                 continue
-        return word
+        return sentences.list_or_object(word)
 
     def _adapter(self, argument: str) -> TypeAdapter[Any]:
         if argument not in self._named and self._rest is not None:

@@ -126,9 +126,9 @@ class LoadFault:
 class TasksNotLoaded(NotConfigured):
     """Modules or command tasks of the configuration that can't be used. `faults` holds every one."""
 
-    text = mark("tasks can't be loaded: {faults}")
+    text = mark("tasks can't be loaded:{faults}")
 
     def __init__(self, faults: Sequence[LoadFault]) -> None:
         self.faults = tuple(faults)
-        joined = "; ".join(map(str, faults)) if len(faults) == 1 else "".join(f"\n  {fault}" for fault in faults)
+        joined = f" {faults[0]}" if len(faults) == 1 else "".join(f"\n  {fault}" for fault in faults)
         super().__init__(faults=joined)

@@ -144,11 +144,11 @@ def _import_fault(name: str, error: BaseException) -> LoadFault:
 
 
 def _place(error: BaseException) -> str:
-    """`file:line` of the innermost frame that belongs to neither the import system nor to this package."""
+    """`file:line` of the innermost frame in a file that belongs to neither the import system nor this package."""
     own = str(Path(__file__).parent)
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((own, "<frozen")) and "importlib" not in Path(frame.filename).parts
+        if not frame.filename.startswith((own, "<")) and "importlib" not in Path(frame.filename).parts
     ]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

@@ -41,7 +41,7 @@ def _coerced(schema: dict[str, Any], name: str, word: str) -> Any:
     if not isinstance(expected, dict):
         return word
     validator = _validator({"$defs": schema.get("$defs", {}), "allOf": [expected]})
-    return next((value for value in _readings(word) if validator.is_valid(value)), word)
+    return next((value for value in _readings(word) if validator.is_valid(value)), sentences.list_or_object(word))
 
 
 def _readings(word: str) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -138,3 +139,12 @@ def shown(value: Any) -> str:
     """A value as a message shows it: short, on one line."""
     text = repr(value)
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def list_or_object(word: str) -> Any:
+    """The word as a JSON list or object if it is one, so that what is wrong in it can be named; else the word."""
+    try:
+        value = json.loads(word)
+    except (ValueError, RecursionError):
+        return word
+    return value if isinstance(value, list | dict) else word

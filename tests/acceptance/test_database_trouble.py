@@ -189,3 +189,20 @@ def test_a_database_locked_by_another_program_delays_jobs_and_loses_none(server)
     assert server.log.count("has been locked") == 1
     assert "Traceback" not in server.log
     assert server.status()["database"] == "ok"
+
+
+def test_a_removed_sqlite_file_is_told_and_a_new_one_is_worked_on(server):
+    pid = server.start()
+    for place in server.users_dir.glob("taskserver.sqlite*"):
+        place.unlink()
+    eventually(lambda: "removed or replaced" in server.status()["database"])
+    assert "removed or replaced" in server.control("status").stdout
+
+    server.control("db", "upgrade")
+    job = server.add("quick")
+
+    assert server.wait(job) == ["finished"]
+    assert server.pid == pid
+    assert server.status()["database"] == "ok"
+    assert server.log.count("removed or replaced") == 1
+    assert "Traceback" not in server.log

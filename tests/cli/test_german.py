@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
+import os
 import re
+from pathlib import Path
 
 import pytest
 from german_catalogue import MO, PACKAGE, fields, our_messages, read_catalogue
+
+from taskserver.config.faults import Fault
+from taskserver.daemon.folders import FolderRefused
+from taskserver.texts import SYSTEM_WORDS
 
 CATALOGUE = read_catalogue()
 
@@ -68,6 +75,36 @@ def test_the_program_speaks_german(program, arguments, code, expected):
 
     assert result.code == code
     assert expected in result.out + result.err
+
+
+def test_what_the_operating_system_says_is_in_german_too(program, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/somewhere")
+
+    monkeypatch.setattr("taskserver.cli.group.say", refuse)
+    anywhere = program("--lang", "de", "version")
+
+    assert anywhere.err == "task_server: es geht nicht weiter: Keine Berechtigung: /somewhere\n"
+
+
+def test_every_word_of_the_system_is_one_that_it_says():
+    said = {os.strerror(number) for number in errno.errorcode}
+
+    assert said >= SYSTEM_WORDS
+
+
+def test_a_reason_is_english_in_a_log_and_german_for_a_german(program):
+    refused = FolderRefused(path="p", key="k", reason="Permission denied")
+    fault = Fault(Path("x.toml"), "", None, "can't be read: {reason}", {"reason": "Input/output error"})
+
+    program("--lang", "de", "version")
+
+    assert str(refused).endswith("Permission denied")
+    assert refused.message().endswith("Keine Berechtigung")
+    assert (str(fault), fault.message()) == (
+        "x.toml: can't be read: Input/output error",
+        "x.toml: kann nicht gelesen werden: Ein-/Ausgabefehler",
+    )
 
 
 def _translations(message_id: str | tuple[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from taskserver.jobs import Outcome
+from taskserver.jobs import Outcome, Reason
 
 
 @pytest.fixture
@@ -266,3 +266,59 @@ def test_an_empty_node_of_a_cron_entry_means_any(task_server):
     added = task_server.ok("schedule", "add", "nightly", "sample", "--cron", "@daily", "--node", "", "--json").json
 
     assert added["node_id"] is None
+
+
+def test_lists_keep_a_long_result_short(task_server, node):
+    task_server.ok("job", "add", "sample")
+    node.run(Outcome.finished("x" * 65_000))
+
+    for noun in ("job", "history"):
+        lines = task_server.ok(noun, "list").out.splitlines()
+        assert max(map(len, lines)) < 400
+        assert lines[1].endswith("x…")
+    assert "x" * 65_000 in task_server.ok("job", "show", 1).out
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [(Reason.ARGUMENTS, "wrong arguments for task 'sample': x: is unknown"), (Reason.KILLED, "killed by SIGKILL")],
+)
+def test_a_reason_that_the_error_begins_with_is_not_said_twice(task_server, node, reason, error):
+    task_server.ok("job", "add", "sample")
+    node.run(Outcome.failed(error, reason=reason))
+
+    assert task_server.ok("history", "list").out.rstrip().endswith(f"failed: {error}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "german"),
+    [
+        (("job", "list", "--limit", "0"), "0 is less than 1", "0 ist kleiner als 1"),
+        (("job", "list", "--limit", "x"), "'x' is not a whole number", "'x' ist keine ganze Zahl"),
+        (("job", "list", "--limit", "1.5"), "'1.5' is not a whole number", "'1.5' ist keine ganze Zahl"),
+        (
+            ("schedule", "preview", "@daily", "-n", "10001"),
+            "10001 is not from 0 to 10000",
+            "10001 liegt nicht zwischen 0 und 10000",
+        ),
+        (("stop", "--timeout", "soon"), "'soon' is not a number", "'soon' ist keine Zahl"),
+        (("--run-job=0", "start"), "0 is less than 1", "0 ist kleiner als 1"),
+        (("job", "add", "sample", "--priority", "high"), "'high' is not a whole", "'high' ist keine ganze"),
+    ],
+)
+def test_a_number_that_is_none_or_out_of_bounds_is_told_in_words(program, arguments, english, german):
+    in_english, in_german = program(*arguments), program("--lang", "de", *arguments)
+
+    assert (in_english.code, in_german.code) == (2, 2)
+    assert in_english.err.rstrip().endswith(english) or english in in_english.err
+    assert german in in_german.err
+    assert "range" not in in_english.err + in_german.err
+
+
+def test_status_of_a_folder_that_is_not_there_names_it(program, tmp_path):
+    absent = tmp_path / "absent"
+
+    result = program("--users-dir", str(absent), "status")
+
+    assert (result.code, result.out) == (3, "the task server is not running\n")
+    assert result.err == f"there is no users directory {absent} yet\n"

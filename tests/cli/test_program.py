@@ -268,7 +268,7 @@ def _interrupt(*_arguments: object, **_options: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("option", ["-f", "--run-job=1", "--run-job=0"])
+@pytest.mark.parametrize("option", ["-f", "--run-job=1"])
 @pytest.mark.parametrize("command", [("status",), ("stop",), ("job", "list"), ("version",)], ids=" ".join)
 def test_an_option_of_start_is_refused_with_another_command(program, option, command):
     result = program(option, *command)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
+from taskserver.config import ConfigurationError, load
 from taskserver.config.toml_lines import key_lines
 
 TEXT = (
@@ -47,3 +50,26 @@ def test_lines_are_found_among_brackets_comments_and_texts() -> None:
         ("list", "n"): 17,
         ("list", "last"): 20,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a = 1\na = 2\n", ":2: is not valid TOML: a is set already in line 1"),
+        (
+            "[task_server]\n\nslots = 1\n'slots' = 2\n",
+            ":4: is not valid TOML: task_server.slots is set already in line 3",
+        ),
+        ("a = [\n 1,\n]\na = [\n 2,\n]", ":4: is not valid TOML: a is set already in line 1"),
+        ("[x]\ny = 1\n[x.y]\nz = 2\n", ":3: is not valid TOML: x.y is set already in line 2"),
+        ("a = 1\r\na.b = 2\r\nc = {", ":2: is not valid TOML: a.b is set already in line 1"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_named_with_both_lines(tmp_path, text, told):
+    file = tmp_path / "x.toml"
+    file.write_bytes(text.encode())
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(file, installation=tmp_path)
+
+    assert told in caught.value.message()

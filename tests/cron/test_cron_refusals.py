@@ -66,8 +66,9 @@ def test_a_wrong_field_is_named_with_its_text_and_what_is_allowed(spec, field, p
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("", "it has 0 fields, five are needed: minute, hour, day of month, month, day of week"),
-        ("0 6 * *", "it has 4 fields"),
+        ("", "five fields are needed, not 0: minute, hour, day of month, month, day of week"),
+        ("0 6 * *", "five fields are needed, not 4"),
+        ("0", "five fields are needed, not 1"),
         ("* * * * * *", "seconds and years are not known"),
         ("0 0 12 ? * MON-FRI", "did you mean '0 12 * * mon-fri'?"),
         ("0 0 12 * * ? 2026", "did you mean '0 12 * * *'?"),

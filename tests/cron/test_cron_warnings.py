@@ -21,7 +21,7 @@ def warned(spec: str, zone: str = "Europe/Berlin", after: datetime = NOW) -> dic
 @pytest.mark.parametrize(
     ("spec", "code", "english", "german"),
     [
-        ("7 6 1-5 * *", "workdays_meant", "write '7 6 * * 1-5'", "schreiben Sie „7 6 * * 1-5“"),
+        ("7 6 1-5 * *", "workdays_meant", "write '7 6 * * 1-5'", "schreiben Sie '7 6 * * 1-5'"),
         ("7 6 * 1-5 *", "workdays_meant", "means January to May", "meint Januar bis Mai"),
         ("7 6 * * 2-6", "weekday_numbers", "Tuesday to Saturday", "Dienstag bis Samstag"),
         ("0 6 1 * 1", "days_ored", "one of the two is enough", "Eines von beiden genügt"),
@@ -36,7 +36,7 @@ def warned(spec: str, zone: str = "Europe/Berlin", after: datetime = NOW) -> dic
         ("0 6 31 2,12 *", "short_months", "no 31st of February", "Im Februar gibt es keinen 31."),
         ("0 6 * * 5#5", "fifth_weekday", "for the last one write L5", "schreiben Sie L5"),
         ("0 0 30 2 *", "never", "never runs", "läuft nie"),
-        ("* 6 * * *", "every_minute", "60 times an hour", "schreiben Sie „0 6 * * *“"),
+        ("* 6 * * *", "every_minute", "60 times an hour", "schreiben Sie '0 6 * * *'"),
         (
             "*/7 * * * *",
             "uneven_step",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_as_json_it_is_one_document(configure):
     done = check(configure("[tasks.one]\ncommand = ['/no/such/program']\n"), "--json")
 
     document = json.loads(done.stdout)
-    assert done.returncode == 1
+    assert done.returncode == 6
     assert document["ok"] is False
     assert [fault["area"] for fault in document["faults"]] == ["tasks.one"]
 
@@ -90,6 +92,38 @@ def test_an_interpreter_that_the_user_cannot_reach_is_named(configure, tmp_path)
     assert done.returncode in (0, 6)  # 0 where nobody can reach this installation
     assert "Traceback" not in done.stderr
     assert "unexpected" not in done.stderr
+
+
+def test_what_start_would_refuse_of_command_tasks_is_found(configure, tmp_path):
+    (tmp_path / "own_tasks.py").write_text(
+        "from taskserver import task\n\n\n@task('twice')\ndef twice() -> None: ...\n"
+    )
+    config = configure(
+        f"modules = ['own_tasks']\npython_path = ['{tmp_path}']\n"
+        "[tasks.twice]\ncommand = ['/bin/true']\n"
+        "[tasks.sample]\ncommand = ['/bin/true']\n"
+        "[tasks.right]\ncommand = ['/bin/true', '{word}']\ntimeout = '5m'\n"
+        "[tasks.right.defaults]\nword = 'x'\n"
+    )
+
+    done = check(config)
+
+    assert done.returncode == 6
+    assert "task 'twice' is declared twice" in done.stderr
+    assert "task 'sample' is declared twice" in done.stderr
+    assert "right" not in done.stderr
+
+
+def test_tables_of_another_program_are_a_fault(configure, tmp_path):
+    config = configure(f"database = 'sqlite:///{tmp_path}/other.sqlite'\n")
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.sqlite")) as connection:
+        connection.execute("CREATE TABLE jobs (name text)")
+        connection.execute("CREATE TABLE others (name text)")
+
+    done = check(config)
+
+    assert done.returncode == 154
+    assert done.stderr.count("tables of another program that have the names of ours: jobs;") == 1
 
 
 @pytest.fixture
@@ -136,6 +170,46 @@ def test_a_users_directory_that_start_refuses_is_refused_once(findings, tmp_path
     assert code == 6
 
 
+def test_a_fault_in_the_file_hides_no_other_fault(findings):
+    code, said = findings(
+        "max_parallel = 'many'\nrun_as = 'no-such-user'\nmodules = ['nowhere_to_be_found']\n"
+        "[tasks.one]\ncommand = ['/no/such/program']\n"
+        "[tasks.two]\ncommand = ['/bin/echo', '{', 'x', '{a!r}']\n"
+    )
+
+    assert code == 6
+    for named in ("max_parallel", "no-such-user", "nowhere_to_be_found", "/no/such/program"):
+        assert named in said
+    assert [number for number in range(1, 5) if f"tasks.two.command (item {number})" in said] == [2, 4]
+
+
+def test_a_fault_in_the_file_lets_the_modules_be_imported_as_the_user(findings, tmp_path):
+    (tmp_path / "broken_tasks.py").write_text("import nowhere_to_be_found\n")
+
+    _, said = findings(f"max_parallel = 'many'\nmodules = ['broken_tasks']\npython_path = ['{tmp_path}']\n")
+
+    assert "broken_tasks" in said
+    assert "nowhere_to_be_found" in said
+
+
+def test_what_is_at_fault_itself_is_not_judged_by_its_default(findings):
+    _, said = findings("run_as = 1\nusers_dir = 2\nmodules = 'x'\n")
+
+    assert {line.partition(":")[0] for line in said.splitlines()} == {"configuration"}
+
+
+def test_of_a_file_that_everybody_may_change_nothing_is_imported(findings, tmp_path):
+    (tmp_path / "marking.py").write_text(f"open('{tmp_path}/imported', 'w').close()\n")
+    previous = os.umask(0)
+    try:
+        _, said = findings(f"modules = ['marking']\npython_path = ['{tmp_path}']\n")
+    finally:
+        os.umask(previous)
+
+    assert "everybody may change it" in said
+    assert not (tmp_path / "imported").exists()
+
+
 def test_a_missing_folder_of_the_database_is_a_fault(findings, tmp_path):
     code, said = findings(f"database = 'sqlite:///{tmp_path}/nowhere/x.sqlite'\n")
 
@@ -161,7 +235,7 @@ def test_a_driver_that_is_not_installed_leaves_the_rest_to_be_found(findings, mo
         "database = 'postgresql://127.0.0.1:1/none'\n[tasks.one]\ncommand = ['/no/such/program']\n"
     )
 
-    assert code == 5
+    assert code == 6
     assert "pip install" in said
     assert "tasks.one: " in said
 
@@ -170,6 +244,7 @@ def test_an_empty_database_server_needs_its_tables_first(findings, monkeypatch):
     from taskserver import database
 
     monkeypatch.setattr(database, "schema_state", lambda _: database.SchemaState.EMPTY)
+    monkeypatch.setattr(database, "foreign_tables", lambda _: [])
 
     code, said = findings("database = 'postgresql://127.0.0.1:1/none'\n")
     allowed, _ = findings("database = 'postgresql://127.0.0.1:1/none'\nauto_upgrade = true\n")

@@ -220,3 +220,11 @@ def test_the_tail_of_a_log(tmp_path):
     assert logs.tail(tmp_path / "x.log", lines=2) == ["line 4998", "line 4999"]
     assert logs.tail(tmp_path / "missing") == []
     assert logs.tail(None) == []
+
+
+def test_the_tail_is_that_of_a_plain_file_only(tmp_path):
+    (tmp_path / "target").write_text("a secret")
+    (tmp_path / "link").symlink_to("target")
+    os.mkfifo(tmp_path / "fifo")
+
+    assert logs.tail(tmp_path / "link") == logs.tail(tmp_path / "fifo") == []

@@ -47,6 +47,21 @@ def unwritable(handler):
     return unwritable
 
 
+PLANTS = [
+    pytest.param(lambda path: path.symlink_to("/etc/passwd"), id="symbolic link"),
+    pytest.param(lambda path: path.hardlink_to(_elsewhere(path)), id="hard link"),
+    pytest.param(os.mkfifo, id="FIFO"),
+    pytest.param(lambda path: path.mkdir(), id="folder"),
+]
+"""What somebody may have put in the place of the log."""
+
+
+def _elsewhere(path: Path) -> Path:
+    other = path.with_name("other")
+    other.touch()
+    return other
+
+
 def lines(path: Path) -> list[str]:
     return path.read_text().splitlines()
 
@@ -107,9 +122,7 @@ def test_real_logrotate_finds_every_line_once(handler, tmp_path):
     assert sorted(found) == ["line 0", "line 1", "line 2", "line 3"]
 
 
-@pytest.mark.parametrize(
-    "plant", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, lambda path: path.mkdir()]
-)
+@pytest.mark.parametrize("plant", PLANTS)
 def test_what_is_planted_in_its_place_is_left_alone(handler, plant):
     handler.handle(record("before"))
     handler.path.rename(handler.path.with_suffix(".1"))
@@ -183,9 +196,7 @@ def test_what_was_lost_is_said_at_the_latest_when_the_log_is_closed(handler):
     assert lines(handler.path) == ["2 log lines could not be written: No space left on device"]
 
 
-@pytest.mark.parametrize(
-    "plant", [lambda path: path.symlink_to("/etc/passwd"), os.mkfifo, lambda path: path.mkdir()]
-)
+@pytest.mark.parametrize("plant", PLANTS)
 def test_only_a_plain_file_is_written(tmp_path, plant):
     plant(tmp_path / "x.log")
 

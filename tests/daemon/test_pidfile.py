@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -181,3 +182,17 @@ def test_a_process_name_with_brackets_does_not_confuse_the_start_time(tmp_path):
 
     assert ticks is not None
     assert ticks >= process.start_ticks(os.getpid())
+
+
+def test_on_a_full_disk_it_is_named_and_not_left_empty(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file can be written to
+    try:
+        with pytest.raises(PidFileRefused) as caught, PidFile(tmp_path):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert str(tmp_path / "taskserver.pid") in caught.value.message()
+    assert not list(tmp_path.iterdir())
+    assert pidfile.read(tmp_path).state is State.STOPPED

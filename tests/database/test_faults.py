@@ -213,3 +213,23 @@ def test_the_upgrade_names_the_same_faults(postgres, tmp_path):
         Store.create_or_upgrade(postgres.url("nothing_here"))
     with pytest.raises(DatabaseUnavailable):
         Store.create_or_upgrade(f"postgresql:///db?host={tmp_path}")
+
+
+def test_that_nothing_is_heard_is_said_once_until_something_was(postgres, caplog):
+    database = Database(postgres.url("postgres"))
+    url, nobody = database.url, database.url.set(host="127.0.0.1", port=1, query={})
+
+    def said() -> int:
+        return sum(record.levelname == "WARNING" for record in caplog.records)
+
+    database.url = nobody
+    assert [database.listen(), database.listen()] == [None, None]
+    assert said() == 1
+    database.url = url
+    listener = database.listen()
+    assert listener is not None
+    listener.close()
+    database.url = nobody
+    database.listen()
+    assert said() == 2
+    database.close()

@@ -14,6 +14,7 @@ from taskserver.database import (
     NoDatabase,
     SchemaState,
     SchemaTooNew,
+    StrangeVersion,
     schema_state,
     upgrade,
     upgrade_apart,
@@ -196,3 +197,14 @@ def test_the_tables_are_those_that_the_statements_expect(database):
         }
 
     assert tables == {table.name: {column.name for column in table.columns} for table in metadata.sorted_tables}
+
+
+@pytest.mark.parametrize("version", ["", "soon"])
+def test_a_version_that_none_of_ours_has_written_is_one_sentence(database_url, version):
+    set_version(database_url, version)
+
+    for use in (Store.open, Store.create_or_upgrade, Store.schema_state):
+        with pytest.raises(StrangeVersion, match="taskserver_version") as caught:
+            use(database_url)
+        assert caught.value.exit_code == EXIT_NEEDS_UPGRADE
+        assert repr(version) in str(caught.value)

@@ -24,6 +24,7 @@ def test_a_job_runs_and_its_result_is_kept(serve):
     assert (job["status"], job["result"], job["progress"]) == ("finished", "3", 100)
     (run,) = served.runs(job["id"])
     assert (run["status"], run["login"], run["node_id"]) == ("finished", "default", run["node_id"])
+    assert run["title"] == job["title"] == "add"
 
 
 def test_a_failing_job_is_tried_again_until_its_attempts_are_used_up(serve):

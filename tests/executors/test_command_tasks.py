@@ -11,7 +11,8 @@ from pool_bench import FAMILY, FAMILY_SIZE, is_alive, marked, sleepers
 from waiting import eventually
 
 from taskserver.executors.launcher import environment_of
-from taskserver.executors.lines import Lines, split_progress
+from taskserver.executors.lines import Lines, last_line, split_progress
+from taskserver.executors.storable import LINE_BYTES
 from taskserver.jobs import Reason, RunStatus, Status
 
 
@@ -344,3 +345,21 @@ def test_the_launcher_marks_its_commands(bench):
     marker = environment_of(int(pid))["TASKSERVER_LAUNCHER"]
 
     assert marker.split(".")[1] == str(bench.pool.commands.launcher_pid())
+
+
+def test_a_result_that_is_the_end_of_a_longer_line_says_so(bench):
+    sh(bench, "head -c 300000 /dev/zero | tr '\\0' x; echo end")
+
+    result = bench.run().result
+
+    assert result.startswith("…") and result.endswith("end")
+
+
+def test_the_line_after_a_long_one_is_told_as_it_is():
+    lines = Lines()
+    whole = [lines.feed(b"x" * (LINE_BYTES + 1)), lines.feed(b"end\nnext\n"), lines.feed(b"more\n")]
+
+    assert last_line(whole[1], continued=True, limit=100) == "next"
+    assert last_line("end\n", continued=True, limit=100) == "…end"
+    assert last_line("0123456789\n", continued=False, limit=5) == "…6789"
+    assert not lines.continued

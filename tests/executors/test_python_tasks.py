@@ -16,16 +16,25 @@ from taskserver.jobs import Reason, RunStatus, Status
 from taskserver.tasks import Fail, Retry, Stopped, TimedOut
 
 
-def test_a_result_is_stored_as_text(bench):
-    def work(ctx, month: str): return {"month": month}  # fmt: skip
+def test_a_result_is_stored_as_text_a_dict_or_list_as_json(bench):
+    def work(ctx, month: str): return {"month": month, "names": ["Müller", None]}  # fmt: skip
 
     bench.offer(work)
 
     outcome = bench.run(data={"month": "2026-11"})
 
     assert (outcome.run_status, outcome.job_status) == (RunStatus.FINISHED, Status.FINISHED)
-    assert outcome.result == "{'month': '2026-11'}"
+    assert outcome.result == '{"month": "2026-11", "names": ["Müller", null]}'
     assert outcome.cpu_seconds >= 0
+
+
+def test_a_text_stays_as_it_is_and_so_does_what_json_has_no_form_for(bench):
+    results = {"text": "{'a': 1}", "set": {"ids": {1}}, "nan": [float("nan")], "number": 7}
+    bench.offer(lambda which: results[which])
+
+    told = {which: bench.run(data={"which": which}).result for which in results}
+
+    assert told == {"text": "{'a': 1}", "set": "{'ids': {1}}", "nan": "[nan]", "number": "7"}
 
 
 def test_no_result_is_no_text_and_a_huge_one_is_cut(bench):

@@ -8,7 +8,8 @@ import pytest
 
 from taskserver.config import Settings
 from taskserver.jobs import Status
-from taskserver.server import Server, StoppedEarly
+from taskserver.server import Server
+from taskserver.server.errors import StoppedEarly
 from taskserver.tasks import Registry
 
 log = logging.getLogger("test")

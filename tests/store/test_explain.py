@@ -184,3 +184,17 @@ def test_a_node_that_is_known_to_be_dead_counts_no_more(store, node, claimed):
     assert (codes(waiting, "another"), codes(running, "another")) == (["next"], ["running"])
     assert codes(waiting, boot_id)[0] == "no_node"
     assert codes(running, boot_id) == ["node_died"]
+
+
+def test_a_limit_of_one_is_told_in_the_singular(store, node, claimed, sql):
+    claimed()
+    sql("UPDATE tasks SET max_parallel = 1")
+    sql("UPDATE clients SET max_parallel = 1")
+    sql("UPDATE nodes SET slots = 1")
+    job_id = store.jobs.enqueue("ocr").id
+
+    told = {finding.code: finding.text for finding in store.jobs.explain(job_id)}
+
+    assert told["task_limit"] == "1 job of the task ocr runs already, which is its limit"
+    assert told["client_limit"] == "1 job of the client default runs already, which is its limit"
+    assert told["no_slot"] == "the 1 slot is busy"

@@ -194,3 +194,20 @@ def test_words_are_turned_by_a_published_schema_too():
     data = coerce_by_schema(described(work).schema(), words | {"either": "3", "odd": "1"})
 
     assert data == words | {"n": 5, "f": 2.5, "flag": True, "pages": [{"number": 1}], "either": 3, "odd": "1"}
+
+
+def test_of_a_list_on_the_command_line_the_wrong_item_is_named():
+    def work(items: list[int], where: dict[str, int]): ...
+
+    known = Task("work", function=work)
+    words = {"items": '[1, "x"]', "where": '{"a": []}'}
+
+    with pytest.raises(InvalidArguments) as by_annotation:
+        known.validate(known.coerce(words))
+    schema = known.schema()
+    with pytest.raises(InvalidArguments) as by_schema:
+        validate_by_schema(schema, coerce_by_schema(schema, words), task="work")
+
+    for caught in (by_annotation, by_schema):
+        assert "items[1]: must be a whole number, not 'x'" in str(caught.value)
+        assert "where.a: must be a whole number, not []" in str(caught.value)

@@ -51,8 +51,19 @@ def test_every_module_that_fails_is_reported_with_its_place(a_module, tmp_path):
     assert "*a" in faults[bad_task].text
     assert "Nowhere" in faults[bad_type].text
     assert "placeholder" in faults["[tasks.empty]"].text
+    assert caught.value.message().startswith("tasks can't be loaded:\n")
     assert caught.value.exit_code == 6
     assert all(source in caught.value.message() for source in faults)
+
+
+def test_a_bad_name_is_reported_with_the_line_of_the_module(a_module, tmp_path):
+    module = a_module("from taskserver import task\n\n@task('not a name')\ndef f(): ...\n")
+
+    with pytest.raises(TasksNotLoaded) as caught:
+        Registry.load(modules=[module], python_path=[tmp_path])
+
+    assert caught.value.faults[0].place == f"{tmp_path}/{module}.py:3"
+    assert caught.value.message().startswith(f"tasks can't be loaded: {module}: ")
 
 
 def test_a_name_declared_twice_is_reported_with_both_places(a_module, tmp_path):

@@ -93,7 +93,10 @@ def list_(
 @click.argument("job_id", metavar="ID", type=JOB_ID)
 @pass_session
 def show(session: Session, job_id: int) -> None:
-    """Shows a job; of one that is gone, its last run."""
+    """Shows a job; of one that is gone, its last run.
+
+    With --json `attempt` is the column: how many attempts have failed so far.
+    """
     job = session.store.jobs.get(job_id)
     if session.json:
         print_json(job)
