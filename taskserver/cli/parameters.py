@@ -132,11 +132,13 @@ class Words(click.ParamType[str]):
         return re.sub("[\ud800-\udfff]", "\ufffd", str(value))
 
 
-class Name(Words):
-    """A name that is given: not empty, nor spaces alone."""
+class Name(click.ParamType[str]):
+    """A name that is given: not empty, nor spaces alone; strange bytes stay, to be refused with all others."""
+
+    name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = super().convert(value, param, ctx)
+        name = str(value)
         if not name.strip():
             self.fail(translate("a name must not be empty"), param, ctx)
         return name

@@ -93,6 +93,28 @@ def require_database(settings: Settings) -> None:
         raise DatabaseRefused(place=found)
 
 
+def owner_of_database(settings: Settings) -> Identity | None:
+    """The user to whom the folder of an SQLite file belongs, if nobody else but root could have a hand in it.
+
+    Where a service manager starts the daemon as its user, run_as may be missing: root then works as that user.
+    None for root's own, and where there is no such file or user.
+    """
+    import pwd
+
+    from taskserver.config.database_url import file_of
+
+    file = file_of(settings.database)
+    try:
+        owner = pwd.getpwuid(file.parent.stat().st_uid) if file is not None else None
+    except (OSError, KeyError):
+        return None
+    if file is None or owner is None or owner.pw_uid == 0:
+        return None
+    if trust.weakness(file.parent, trust.ROOT | {owner.pw_uid}) is not None:
+        return None
+    return identities.resolve(owner.pw_name, passes=settings.pass_environment)
+
+
 def settle(settings: Settings, who: Identity) -> Identity:
     """`who`, as which root goes on.
 

@@ -175,15 +175,14 @@ class Session:
         self.opened.callback(os.umask, os.umask(UMASK))
         if os.geteuid() != 0:
             return
-        if self.settings.run_as is None:
-            from taskserver.cli import root
+        from taskserver.cli import root
+        from taskserver.daemon.identity import become
 
+        identity = self.identity() if self.settings.run_as is not None else root.owner_of_database(self.settings)
+        if identity is None:
             root.require_database(self.settings)
             return
         self.user  # noqa: B018 known from now on, whoever this process becomes
-        from taskserver.daemon.identity import become
-
-        identity = self.identity()
         _require_reach(identity)
         become(identity)
 
@@ -195,11 +194,11 @@ class Session:
             return resolve(None, allow_root=True)
         return self.daemon_identity()
 
-    def daemon_identity(self) -> Identity:
-        """Who runs tasks. Raises UnknownUser, RootRefused, SomebodyElse."""
+    def daemon_identity(self, settings: Settings | None = None) -> Identity:
+        """Who runs tasks, by `settings` if others are in force. Raises UnknownUser, RootRefused, SomebodyElse."""
         from taskserver.daemon.identity import resolve
 
-        settings = self.settings
+        settings = settings or self.settings
         return resolve(
             settings.run_as,
             allow_root=settings.allow_root or self.allow_root,

@@ -51,7 +51,7 @@ class Fault:
         """`FILE:LINE: KEY: what is wrong` in the language in use."""
         item = translate(_ITEM).format(number=self.item) if self.item else ""
         reason = self.fields.get("reason")
-        fields = self.fields | ({"reason": system_words(reason)} if isinstance(reason, str) else {})
+        fields = {**self.fields, "reason": system_words(reason)} if isinstance(reason, str) else self.fields
         return self._placed(translate(self.template).format(**fields), item)
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ import os
 import platform
 import struct
 import sys
+from pathlib import Path
 from types import MappingProxyType
 
 _PR_SET_DUMPABLE = 4
@@ -46,8 +47,30 @@ def shed_capabilities() -> None:
 
 
 def hide_memory() -> None:
-    """Nobody but root may trace this process or dump its core: its memory holds the database's password."""
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    """Nobody but root may trace this process or dump its core: its memory holds the database's password.
+
+    The kernel then gives its folder in /proc to root. Where /proc shows to users only what is theirs (hidepid,
+    systemd's ProtectProc), the daemon's own user could not see any more that it lives: there it stays as it is.
+    """
+    if not proc_hides_others():
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def proc_hides_others(mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether /proc is mounted with `hidepid` (proc(5)): a number from 1 on, or since Linux 5.8 a word."""
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    options = ""
+    for line in lines:
+        before, _, behind = line.partition(" - ")
+        if before.split()[4:5] == ["/proc"] and behind.startswith("proc "):
+            options = behind.split()[2]  # a later mount lies over an earlier one
+    return any(
+        option.startswith("hidepid=") and option.removeprefix("hidepid=") not in ("0", "off")
+        for option in options.split(",")
+    )
 
 
 def leave_session_keyring() -> None:

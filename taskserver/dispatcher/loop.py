@@ -10,14 +10,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from taskserver.clock import system_clock
 from taskserver.database import CommitUnknown, DatabaseBusy, DatabaseMoved, DatabaseUnavailable
 from taskserver.dispatcher.beat import Beat
 from taskserver.dispatcher.drain import Drain
+from taskserver.dispatcher.steps import tell_turn
+from taskserver.dispatcher.view import Pace, View
 from taskserver.dispatcher.wakeup import Wakeup
 from taskserver.errors import TaskServerError
 from taskserver.executors import Done, Pool
@@ -38,24 +39,6 @@ BUSY_SECONDS = 0.01
 LONG_BUSY_SECONDS = 5.0
 GIVE_UP_SECONDS = 10.0
 """How long a node that goes down tries to tell a database that does not answer."""
-
-
-@dataclass(slots=True)
-class Pace:
-    """How often the dispatcher looks without being woken. May be replaced while it runs."""
-
-    poll_seconds: float
-    heartbeat_seconds: float
-
-
-@dataclass(slots=True)
-class View:
-    """What the dispatcher tells others about itself; plain values, written by its thread alone."""
-
-    database: str = "ok"
-    waiting: int = 0
-    autostart: bool = True
-    last_turn_at: datetime | None = None
 
 
 class Dispatcher:
@@ -175,6 +158,8 @@ class Dispatcher:
         while (left := deadline - time.monotonic()) > 0:
             self._beat.strike()
             woken = self._wakeup.sleep(self._beat.bounded(left))
+            if woken:
+                log.debug("woken")
             if woken and not self._backoff:
                 self._planned, self._counted = 0.0, False
             if not self._backoff or self._drain.begun:
@@ -250,6 +235,7 @@ class Dispatcher:
         if publish is not None:
             with self._beat.waiting_for_database():
                 publish()
+            log.debug("the reloaded tasks are published; %d slots", self._pool.size)
             if self._publish is publish:
                 self._publish = None
 
@@ -284,6 +270,7 @@ class Dispatcher:
         if count:  # a turn that was postponed has counted nothing
             self._counted, self._next_count = True, now + PULSE_SECONDS
         self._settled(work, turn)
+        tell_turn(work, turn, time.monotonic() - now)
         if beat:
             self._next_heartbeat = now + self.pace.heartbeat_seconds
             self._after_heartbeat()

@@ -216,3 +216,23 @@ def test_max_parallel_of_a_task_holds_while_others_pass(server):
     assert [server.job(job)["status"] for job in limited + quick] == ["finished"] * 6
     last_quick = max(server.job(job)["ended_at"] for job in quick)
     assert last_quick < server.job(limited[-1])["ended_at"]
+
+
+def test_with_debug_the_log_tells_every_step_and_without_it_none(server):
+    server.configure(debug=True)
+    server.start()
+    job = server.insert("quick")
+    server.control("wake")
+    server.wait(job)
+
+    def told():
+        lines = [line for line in server.log.splitlines() if " DEBUG " in line]
+        wanted = ("woken", f"job {job} is claimed as run", f"of job {job} is recorded as finished", "claims 1")
+        return all(any(word in line for line in lines) for word in wanted)
+
+    eventually(told)
+    server.configure(debug=False)
+    server.control("reload")
+    size = len(server.log)
+    server.wait(server.insert("quick"))
+    assert " DEBUG " not in server.log[size:]

@@ -11,6 +11,8 @@ import sys
 import pytest
 from real_daemon import ROOT
 
+from taskserver.daemon import confinement
+
 TYPING = """
 import fcntl, os, struct, sys, termios
 from taskserver.daemon import confinement
@@ -125,6 +127,28 @@ def test_memory_that_is_hidden_belongs_to_root_in_proc():
     )
 
     assert run(program).split() == ["0", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hides"),
+    [
+        ("rw", False),
+        ("rw,hidepid=0", False),
+        ("rw,hidepid=off", False),
+        ("rw,hidepid=2", True),
+        ("rw,hidepid=invisible,gid=4", True),
+        ("rw,hidepid=ptraceable", True),
+    ],
+)
+def test_where_proc_hides_what_is_not_ones_own_is_known(tmp_path, options, hides):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+        f"23 22 0:21 / /proc rw,nosuid shared:2 - proc proc {options}\n"
+        "24 23 0:22 / /proc/sys ro shared:3 - proc proc rw\n"
+    )
+
+    assert confinement.proc_hides_others(mounts) is hides
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/keys"), reason="the kernel has no keyrings")  # noqa: PTH110

@@ -48,7 +48,7 @@ def test_a_stranger_is_told_whom_to_be(session, tmp_path, closed):
 
     os.seteuid(65534)
     try:
-        with pytest.raises(DatabaseForbidden, match="call this as root") as refused:
+        with pytest.raises(DatabaseForbidden, match="call this as 'root'") as refused:
             session.store  # noqa: B018
     finally:
         os.seteuid(0)

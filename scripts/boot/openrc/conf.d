@@ -10,7 +10,7 @@
 # Options of the control program, such as --lang de.
 # DAEMON_OPTS=''
 
-# The user, or user:group, that the daemon is; leave run_as out of the configuration, or set it to the same user.
+# The user, or user:group, that the daemon is; set run_as in the configuration to the same one, for commands of root.
 # RUN_AS=taskserver
 
 # The log.
