@@ -32,7 +32,7 @@ def systemd(text: str, site: Site) -> str:
     """The unit: foreground, as the user, with the folders of this configuration open for writing."""
     program = " ".join(map(_systemd_word, site.arguments))
     text = _headed(text)
-    text = _line(text, rf"^ExecStart=.*?{re.escape(SAMPLE_PROGRAM)}(?= |$)", r"\g<0>")  # it must be there
+    text = _line(text, rf"^(ExecStart=.*?){re.escape(SAMPLE_PROGRAM)}(?= |$)", rf"\g<1>{_literal(program)}")
     text = text.replace(SAMPLE_PROGRAM, program)
     text = text.replace(f"file://{SAMPLE_INSTALLATION}", site.installation.as_uri().replace("%", "%%"))
     text = text.replace(SAMPLE_INSTALLATION, str(site.installation))
@@ -130,13 +130,8 @@ def _headed(text: str) -> str:
 
 
 def _named(text: str, site: Site) -> str:
-    """A second service has its own name in everything: unit, identifier, credentials, folder below /run."""
     if site.name == STANDARD_NAME:
         return text
-    text = re.sub(
-        r"^(LoadCredential=\w+:)taskserver\.", lambda found: f"{found[1]}{site.name}.", text, flags=re.MULTILINE
-    )
-    text = re.sub(r"^RuntimeDirectory=.*$", lambda _: f"RuntimeDirectory={site.name}", text, flags=re.MULTILINE)
     return re.sub(
         rf"(?<![\w/-]){STANDARD_NAME}(?![\w@-])|(?<=/){STANDARD_NAME}(?![\w@-])", lambda _: site.name, text
     )

@@ -126,7 +126,7 @@ def _look_further(session: Session, rest: Settings, at_fault: set[str]) -> Itera
 
 def _identity(session: Session, settings: Settings) -> Identity | Finding:
     try:
-        return session.daemon_identity(settings)
+        return session.daemon_identity()
     except TaskServerError as error:
         return Finding.of("user", error)
 

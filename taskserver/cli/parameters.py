@@ -132,13 +132,11 @@ class Words(click.ParamType[str]):
         return re.sub("[\ud800-\udfff]", "\ufffd", str(value))
 
 
-class Name(click.ParamType[str]):
-    """A name that is given: not empty, nor spaces alone; strange bytes stay, to be refused with all others."""
-
-    name = "text"
+class Name(Words):
+    """A name that is given: not empty, nor spaces alone."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = str(value)
+        name = super().convert(value, param, ctx)
         if not name.strip():
             self.fail(translate("a name must not be empty"), param, ctx)
         return name

@@ -9,15 +9,14 @@ from taskserver.cli import manual
 from taskserver.cli.completion import SHELLS, script
 
 _SHARE = Path("/usr/local/share")
-_FISH = Path("/etc/fish/completions")  # of the shared places the one that fish looks into without XDG_DATA_DIRS
 _COMPLETIONS = {
-    "bash": _SHARE / "bash-completion/completions/task_server",
-    "zsh": _SHARE / "zsh/site-functions/_task_server",
-    "fish": _FISH / "task_server.fish",
+    "bash": "bash-completion/completions/task_server",
+    "zsh": "zsh/site-functions/_task_server",
+    "fish": "fish/vendor_completions.d/task_server.fish",
 }
 _SAME_FOR_SCRIPT = {
-    "bash": _SHARE / "bash-completion/completions/task_server.py",
-    "fish": _FISH / "task_server.py.fish",
+    "bash": "bash-completion/completions/task_server.py",
+    "fish": "fish/vendor_completions.d/task_server.py.fish",
 }
 """These shells look for a file with the name of the command: scripts/task_server.py is completed as well."""
 
@@ -28,9 +27,9 @@ def shared_files() -> list[File]:
         File(_SHARE / "man" / page.folder / page.file, page.text.encode("ascii"), shared=True)
         for page in manual.all_pages()
     ]
-    return [*pages, *(File(_COMPLETIONS[shell], script(shell).encode(), shared=True) for shell in SHELLS)]
+    return [*pages, *(File(_SHARE / _COMPLETIONS[shell], script(shell).encode(), shared=True) for shell in SHELLS)]
 
 
 def shared_links(program: Path) -> list[Link]:
-    same = [Link(place, _COMPLETIONS[shell].name) for shell, place in _SAME_FOR_SCRIPT.items()]
+    same = [Link(_SHARE / place, Path(_COMPLETIONS[shell]).name) for shell, place in _SAME_FOR_SCRIPT.items()]
     return [*same, Link(Path("/usr/local/bin/task_server"), str(program), optional=True)]

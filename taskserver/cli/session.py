@@ -194,11 +194,11 @@ class Session:
             return resolve(None, allow_root=True)
         return self.daemon_identity()
 
-    def daemon_identity(self, settings: Settings | None = None) -> Identity:
-        """Who runs tasks, by `settings` if others are in force. Raises UnknownUser, RootRefused, SomebodyElse."""
+    def daemon_identity(self) -> Identity:
+        """Who runs tasks. Raises UnknownUser, RootRefused, SomebodyElse."""
         from taskserver.daemon.identity import resolve
 
-        settings = settings or self.settings
+        settings = self.settings
         return resolve(
             settings.run_as,
             allow_root=settings.allow_root or self.allow_root,

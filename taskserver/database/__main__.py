@@ -18,9 +18,7 @@ def main() -> int:
         sys.stderr.write(f"{error.fields.get('reason', error)}\n")
         return os.EX_TEMPFAIL
     except TaskServerError as error:
-        file = error.fields.get("file")
-        place = f"{file}: " if file else ""
-        sys.stderr.write(f"{place}{error.fields.get('reason', error)}\n")
+        sys.stderr.write(f"{error.fields.get('reason', error)}\n")
         return 1
     return 0
 

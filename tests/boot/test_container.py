@@ -12,11 +12,7 @@ from waiting import eventually
 
 CONTAINER = Init(
     argv=("setpriv", "--reuid", USER, "--regid", USER, "--init-groups", str(SCRIPT), "-c", CONFIG, "run"),
-    # It answers from early on; that it is running it says once it takes work.
-    is_up=(
-        *("sh", "-c"),
-        f'{SCRIPT} -c {CONFIG} status --json | tr -d \' \\n\' | grep -q \'"state":"running","answering":true\'',
-    ),
+    is_up=("sh", "-c", f"{SCRIPT} -c {CONFIG} status --json | grep -q '\"answering\": true'"),
     poweroff=("kill", "-TERM", "1"),
     reboot=("false",),
 )

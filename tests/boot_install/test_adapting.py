@@ -68,26 +68,6 @@ def test_systemd_reads_the_unit_without_a_word(tmp_path, site):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_option_is_given_once_where_the_installation_stands_in_the_usual_place():
-    site = replace(SITE, program=Path(adapting.SAMPLE_PROGRAM), config=Path("/etc/taskserver/erp.toml"))
-
-    unit = adapted("systemd", site)
-
-    assert values(unit, "ExecStart")[0].endswith("task_server.py -c /etc/taskserver/erp.toml run")
-    assert unit.count("-c /etc/taskserver/erp.toml run") == 1
-    assert "erp.toml -c" not in unit
-
-
-def test_a_second_service_shares_neither_credentials_nor_folders_with_the_first():
-    unit = adapted("systemd", replace(SITE, name="task-server-erp"))
-
-    assert values(unit, "LoadCredential") == [
-        "database_password:task-server-erp.database_password",
-        "smtp_password:task-server-erp.smtp_password",
-    ]
-    assert values(unit, "RuntimeDirectory") == ["task-server-erp"]
-
-
 def test_the_unit_runs_the_program_with_its_configuration_as_the_user():
     unit = adapted("systemd", ODD_SITE)
 

@@ -28,7 +28,7 @@ EVERYWHERE = (
     "/usr/local/share/man/de/man5/taskserver.toml.5",
     "/usr/local/share/bash-completion/completions/task_server",
     "/usr/local/share/zsh/site-functions/_task_server",
-    "/etc/fish/completions/task_server.fish",
+    "/usr/local/share/fish/vendor_completions.d/task_server.fish",
 )
 
 

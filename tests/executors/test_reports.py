@@ -84,7 +84,7 @@ def test_a_checkpoint_returns_when_it_is_committed(bench):
     order.append("committed")
     bench.pool.checkpoints_committed([claim.run_id])
 
-    assert bench.done().outcome.result == '{"last": 1}'
+    assert bench.done().outcome.result == "{'last': 1}"
     assert order == ["committed", "returned"]
 
 
