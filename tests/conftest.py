@@ -37,7 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         mark = item.get_closest_marker("only_on")
-        kind = item.callspec.params.get("database_url") if mark and isinstance(item, pytest.Function) else None
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        kind = parameters.get("database_url") if mark else None
         (left_out if mark and kind not in (None, mark.args[0]) else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from taskserver.cli.lifecycle_place import users_dir
@@ -21,18 +22,28 @@ EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 
 def status(session: Session) -> int:
     """Print what is known; the exit code says whether the daemon runs."""
     folder = users_dir(session)
-    reading = pidfile.read(folder)
-    running = reading.state is State.RUNNING
-    answer = control.ask_status(folder, timeout=ANSWER_SECONDS) if running else None
+    reading, document = _look(folder)
     if session.json:
-        print_json(_document(reading, answer))
-    elif running:
-        _print_running(_document(reading, answer))
+        print_json(document)
+    elif reading.state is State.RUNNING:
+        _print_running(document)
     else:
         _print_absent(reading)
         if reading.state is State.STOPPED and not folder.is_dir():
             note(translate("there is no users directory {users_dir} yet", users_dir=folder))
     return EXIT_CODES[reading.state]
+
+
+def status_document(session: Session) -> dict[str, Any]:
+    """What `status --json` prints."""
+    return _look(users_dir(session))[1]
+
+
+def _look(folder: Path) -> tuple[Reading, dict[str, Any]]:
+    reading = pidfile.read(folder)
+    running = reading.state is State.RUNNING
+    answer = control.ask_status(folder, timeout=ANSWER_SECONDS) if running else None
+    return reading, _document(reading, answer)
 
 
 def _document(reading: Reading, answer: dict[str, Any] | None) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Sqlite:
     skip_locked: ClassVar[str] = ""
     run_ids_from_sequence: ClassVar[bool] = False
     lock_sql: ClassVar[str] = ""
+    like_ignores_case: ClassVar[bool] = True
+    """Of ASCII letters; without a call of our `lower` for each row."""
     among_ids: ClassVar[str] = "id IN (SELECT value FROM json_each(:ids))"
 
     def engine(self, url: URL) -> Engine:
@@ -180,6 +182,7 @@ class Postgresql:
     lateral: ClassVar[bool] = True
     skip_locked: ClassVar[str] = "FOR UPDATE OF j SKIP LOCKED"
     run_ids_from_sequence: ClassVar[bool] = True
+    like_ignores_case: ClassVar[bool] = False
     lock_sql: ClassVar[str] = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 7621))"
     """What `lock_key` executes; for connections that are not ours."""
     among_ids: ClassVar[str] = "id = ANY(CAST(:ids AS bigint[]))"

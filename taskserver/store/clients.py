@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -32,10 +33,13 @@ class Clients:
         with self._database.read() as connection:
             return self._get(connection, name)
 
-    def find(self) -> list[dict[str, Any]]:
-        """Every client by name, with the numbers of its waiting and running jobs."""
+    def find(self, *, visible: Collection[int] | None = None) -> list[dict[str, Any]]:
+        """Every client by name, or those with these ids, with the numbers of its waiting and running jobs."""
+        query = select(clients)
+        if visible is not None:
+            query = query.where(clients.c.id.in_(list(visible)))
         with self._database.read() as connection:
-            rows = connection.execute(select(clients).order_by(clients.c.name)).all()
+            rows = connection.execute(query.order_by(clients.c.name)).all()
             counts = self._counts(connection)
         return [_client(row, counts) for row in rows]
 

@@ -58,6 +58,20 @@ def test_texts_are_literals_so_that_they_can_be_found():
     assert [path for path in PACKAGE.rglob("*.py") if formatted.search(path.read_text("utf-8"))] == []
 
 
+def test_texts_of_templates_are_literals_or_words_that_were_marked():
+    """`_(entry.title)` is a text that Python has marked; an expression that makes one could not be found."""
+    made = re.compile(r"\b(?:_|plural)\((?!\s*(?:\"|[a-z_]+\.title\b))")
+
+    found = [
+        (path.name, line)
+        for path in (PACKAGE / "web" / "templates").glob("*.html")
+        for line in path.read_text("utf-8").splitlines()
+        if made.search(line)
+    ]
+
+    assert found == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [

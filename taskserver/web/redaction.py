@@ -1,0 +1,53 @@
+"""Secrets in the data of jobs: what is shown instead of them. The one list of what a secret is called."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+HIDDEN = "***"
+
+_DEEPEST = 50
+
+_SECRET = re.compile(
+    r"pass(wor[dt]|wd|phrase|code)|kennwort|geheim|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|credential|authori[sz]ation|(?<![a-z])(pass|auth|pin|tan|cvv|cvc|iban|bearer)(?![a-z])",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a value under this key is better not shown."""
+    return bool(_SECRET.search(_WORDS.sub("_", key)))
+
+
+def redacted(value: Any, depth: int = 0) -> Any:
+    """The same JSON value, with HIDDEN for whatever stands under a secret's key."""
+    if depth > _DEEPEST:
+        return HIDDEN
+    if isinstance(value, dict):
+        return {
+            key: HIDDEN if is_secret(str(key)) and each is not None else redacted(each, depth + 1)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [redacted(each, depth + 1) for each in value]
+    return value
+
+
+def restored(value: Any, original: Any) -> Any:
+    """`value`, which somebody edited as `redacted` had shown it, with the secrets that they left as they were."""
+    if isinstance(value, dict):
+        known = original if isinstance(original, dict) else {}
+        return {
+            key: known[key]
+            if each == HIDDEN and is_secret(str(key)) and key in known
+            else restored(each, known.get(key))
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        known_items = original if isinstance(original, list) else []
+        same = len(known_items) == len(value)
+        return [restored(each, known_items[at] if same else None) for at, each in enumerate(value)]
+    return value

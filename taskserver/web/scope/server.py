@@ -1,0 +1,45 @@
+"""What belongs to no client, through the door: nodes, the offered tasks, auto-start."""
+
+from __future__ import annotations
+
+from taskserver.store import Role
+from taskserver.web.scope.door import Door, Row
+
+
+class ScopedServer:
+    """`scope.server`."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def nodes(self) -> list[Row]:
+        """Needs a viewer for all clients."""
+        self._door.require_everywhere(Role.VIEWER)
+        return self._door.store.nodes.find()
+
+    def tasks(self) -> list[Row]:
+        """The tasks that may be queued, for whoever sees any client at all."""
+        self._door.require_somewhere(Role.VIEWER)
+        return self._door.store.tasks.find()
+
+    def task(self, name: str) -> Row:
+        """Raises TaskNotFound."""
+        self._door.require_somewhere(Role.VIEWER)
+        return self._door.store.tasks.get(name)
+
+    def autostart(self) -> bool:
+        """Whether waiting jobs start by themselves: everybody is told."""
+        return self._door.store.switches.autostart()
+
+    def set_autostart(self, on: bool) -> None:
+        """For all clients at once: needs an operator for all."""
+        with self._door.acting(wakes=True):
+            self._door.require_everywhere(Role.OPERATOR)
+            self._door.store.switches.set_autostart(on)
+            self._door.note("autostart.on" if on else "autostart.off")
+
+    def wake(self) -> None:
+        """Lets the daemons look at once."""
+        with self._door.acting(wakes=True):
+            self._door.require_somewhere(Role.OPERATOR)
+            self._door.note("server.wake")

@@ -1,0 +1,65 @@
+"""What pages say of the server as a whole: whether it runs, and whether jobs start by themselves.
+
+Only higher layers know the daemon's pidfile and control socket, so that look is handed in; it is made once in a
+while, not for each page.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from taskserver.store import Store
+from taskserver.texts import plural, translate
+from taskserver.web.scope import Scope
+
+KEPT_SECONDS = 2.0
+
+RUNNING = "running"
+
+
+class ServerStatus:
+    """`look` returns what `status --json` prints, with `state` at least."""
+
+    def __init__(self, store: Store, node_id: str, look: Callable[[], dict[str, Any]]) -> None:
+        self._store = store
+        self._node_id = node_id
+        self._look = look
+        self._lock = threading.Lock()
+        self._known: tuple[float, dict[str, Any], bool] | None = None
+
+    def document(self) -> dict[str, Any]:
+        return self._current()[0]
+
+    def is_running(self) -> bool:
+        """Whether the daemon beside this console runs, or one elsewhere works on the same database."""
+        return self._current()[1]
+
+    def banners(self, scope: Scope) -> list[dict[str, str]]:
+        found = []
+        if not self.is_running():
+            found.append({"kind": "bad", "text": translate("The task server is not running: no job starts.")})
+        if not scope.server.autostart():
+            waiting = scope.jobs.counts()["waiting"]
+            text = plural(
+                "Jobs do not start automatically now; {count} job waits.",
+                "Jobs do not start automatically now; {count} jobs wait.",
+                waiting,
+            )
+            found.append({"kind": "note", "text": text})
+        return found
+
+    def _current(self) -> tuple[dict[str, Any], bool]:
+        with self._lock:
+            if self._known is None or time.monotonic() - self._known[0] > KEPT_SECONDS:
+                document = self._look()
+                self._known = (time.monotonic(), document, self._runs(document))
+            return self._known[1], self._known[2]
+
+    def _runs(self, document: dict[str, Any]) -> bool:
+        if document.get("state") == RUNNING:
+            return True
+        elsewhere = (node for node in self._store.nodes.alive() if node["node_id"] != self._node_id)
+        return any(elsewhere)
