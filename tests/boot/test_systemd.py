@@ -9,6 +9,8 @@ import pytest
 from installation import SCRIPT
 from systemd_service import Service
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_enabled_service_is_there_again_after_a_power_cycle(service, systemd_machine):
     systemd_machine.run("systemctl", "enable", "--now", service.unit)
