@@ -86,9 +86,9 @@ def test_a_stop_lets_running_jobs_end_and_tells_so(service):
 
 
 def test_a_drain_may_take_longer_than_the_patience_of_systemd(service):
-    service.drop_in("[Service]", "TimeoutStopSec=1", "WatchdogSec=2")
+    service.drop_in("[Service]", "TimeoutStopSec=3", "WatchdogSec=2")
     service.start()
-    job_id = service.add("patient", seconds=4)
+    job_id = service.add("patient", seconds=6)
     service.await_job(job_id, "running")
 
     service.stop()
