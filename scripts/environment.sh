@@ -99,6 +99,8 @@ install_package() {
     set -- --editable ".${extra:+[$extra]}"
     has_pip "$VENV_PYTHON" || set -- pip "$@"
     (quiet_pip install -qq "$@") || fail "pip could not install the packages; the lines above say why"
+    # A daemon that may not write here would compile the package anew at every start.
+    "$VENV_PYTHON" -m compileall -q taskserver || :
     fingerprint >"$stamp"
     if [ -n "$extra" ]; then
         fingerprint >.venv/installed-package

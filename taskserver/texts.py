@@ -67,7 +67,6 @@ SYSTEM_WORDS = frozenset(
         mark("File too large"),
         mark("File name too long"),
         mark("Too many open files"),
-        mark("Too many levels of symbolic links"),
         mark("Input/output error"),
         mark("Cannot allocate memory"),
         mark("Connection refused"),
@@ -78,10 +77,17 @@ SYSTEM_WORDS = frozenset(
 )
 """How the operating system tells a fault; this process never asks the C library for another language."""
 
+_PLAINER = {
+    "Too many levels of symbolic links": mark("a symbolic link stands in its place, or too many lead there"),
+    "No such device or address": mark("what stands in its place is not a plain file"),
+}
+"""For its words that tell a programmer alone what was found."""
+
 
 def system_words(words: str | None) -> str:
     """The words of an `OSError.strerror` in the language in use; any others as they are."""
-    return translate(words) if words in SYSTEM_WORDS else words or ""
+    words = _PLAINER.get(words or "", words or "")
+    return translate(words) if words in SYSTEM_WORDS or words in _PLAINER.values() else words
 
 
 def translate(text: str, /, **fields: Any) -> str:

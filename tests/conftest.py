@@ -33,7 +33,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the other database where a test speaks of one alone: `@pytest.mark.only_on("sqlite")`."""
+    """Leaves out the other database where a test speaks of one alone: `@pytest.mark.only_on("sqlite")`.
+
+    The files that take longest come first, so that at the end no process waits for another that has just begun.
+    """
     kept, left_out = [], []
     for item in items:
         mark = item.get_closest_marker("only_on")
@@ -43,6 +46,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)

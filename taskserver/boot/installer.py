@@ -15,10 +15,21 @@ from taskserver.boot import systems, tools, users
 from taskserver.boot.edit import Edit
 from taskserver.boot.record import FOLDER, Record, Records, checksum
 from taskserver.boot.site import Site
-from taskserver.boot.steps import Action, ChangedFile, ForeignFile, OtherSystem, Step, Tell, Why
+from taskserver.boot.steps import (
+    Action,
+    ChangedFile,
+    ForeignFile,
+    InstalledAlready,
+    NameTaken,
+    OtherSystem,
+    Step,
+    Tell,
+    Why,
+)
 from taskserver.boot.systems import InitSystem
 from taskserver.boot.tree import Tree
 from taskserver.daemon.folders import prepare_folder
+from taskserver.texts import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class Installer:
         """Does what is missing. Raises what refuses it before anything was changed, or ToolFailed amid it."""
         plan = self.plan
         self._look()
+        self._refuse_hidden_services()
         self._refuse_foreign_files()
         if not self.dry_run and self.tree.status(FOLDER) is None:
             self._begin()
@@ -101,7 +113,17 @@ class Installer:
             raise OtherSystem(name=found.name, system=systems.SYSTEMS[found.system].title)
         self._record = found or Record(self.plan.site.name, self.plan.system.key)
         self._record.system = self.plan.system.key
+        self._record.users_dir = str(self.plan.site.users_dir)
         self._others = self._records.others(self.plan.site.name)
+        for other in self._others:
+            if other.users_dir == self._record.users_dir:
+                raise InstalledAlready(folder=other.users_dir, name=other.name)
+
+    def _refuse_hidden_services(self) -> None:
+        for place in self.plan.system.shadowed:
+            path = Path(place.format(name=self.plan.site.name))
+            if self.tree.status(path) is not None:
+                raise NameTaken(path=self.tree.shown(path), name=self.plan.site.name)
 
     def _refuse_foreign_files(self) -> None:
         foreign, changed = [], []
@@ -192,7 +214,9 @@ class Installer:
         if edit is None:
             return
         if not self.tree.is_running_system:
-            self.tell(Step(Action.LEFT, f"{edit.file}: {edit.after.splitlines()[-1]}"))
+            line = edit.after.splitlines()[-1]
+            told = translate("write into {file}, below [task_server]: {line}", file=edit.file, line=line)
+            self.tell(Step(Action.LEFT, told))
             return
         self._record.edit = edit.record()
         self._save()

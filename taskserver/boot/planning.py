@@ -13,7 +13,14 @@ from pathlib import Path
 from taskserver.boot import edit, logrotate, systems, tools, users
 from taskserver.boot.installer import File, Link, Plan
 from taskserver.boot.site import Site
-from taskserver.boot.steps import FolderOfAnother, NobodyToRunAs, OutOfReach, RunAsMissing, UserDisagrees
+from taskserver.boot.steps import (
+    FolderOfAnother,
+    NobodyToRunAs,
+    OutOfReach,
+    RootNotAllowed,
+    RunAsMissing,
+    UserDisagrees,
+)
 from taskserver.boot.systems import InitSystem
 from taskserver.boot.tree import Tree
 from taskserver.daemon.folders import refusals
@@ -40,12 +47,14 @@ class Wish:
 
 
 def user_of(configured: str | None, wanted: str | None, *, allow_root: bool, file: Path) -> str:
-    """Whom the service runs as. Raises UserDisagrees, NobodyToRunAs."""
+    """Whom the service runs as. Raises UserDisagrees, NobodyToRunAs, RootNotAllowed."""
     if wanted and configured and wanted != configured:
         raise UserDisagrees(file=file, configured=configured, wanted=wanted)
     user = wanted or configured or ("root" if allow_root else None)
     if user is None:
         raise NobodyToRunAs(file=file)
+    if user == "root" and not allow_root:
+        raise RootNotAllowed(file=file)
     return user
 
 
@@ -62,6 +71,9 @@ def make(site: Site, system: InitSystem, wish: Wish, *, tree: Tree, configured: 
         if change is None:
             raise RunAsMissing(file=file, user=site.user)
     boot_files = [_boot_file(site, system, each) for each in system.files]
+    if system.waiting is not None and not (wish.enable or system.is_enabled(tree, site.name)):
+        place, text = system.waiting
+        boot_files.append(File(Path(place.format(name=site.name)), text.encode()))
     files = [*_snippets(site, system, tree), *wish.files]
     needs_etc = any(_names_credentials(each.content) for each in boot_files)
     return Plan(

@@ -57,6 +57,7 @@ class Record:
     """The system user that was made."""
     group_stays: int | None = None
     """The number of the user's group, if that was there before."""
+    users_dir: str | None = None
     data: list[str] = field(default_factory=list)
     """Where the service keeps what it works with: its users directory, and its log where that is elsewhere."""
     given: dict[str, str] = field(default_factory=dict)
@@ -138,7 +139,7 @@ def _checked(record: Record, name: str) -> Record:
     if record.name != name or not all(isinstance(text, str) for text in (*texts, *sums)):
         raise ValueError("it is no record of this service")
     if record.system not in SYSTEMS or not all(
-        isinstance(text, str | None) for text in (record.user, *(record.edit or {}).values())
+        isinstance(text, str | None) for text in (record.user, record.users_dir, *(record.edit or {}).values())
     ):
         raise ValueError("it is no record of this service")
     return record

@@ -91,6 +91,24 @@ class NobodyToRunAs(NotConfigured):
     )
 
 
+class RootNotAllowed(NotConfigured):
+    text = mark(
+        "the daemon refuses to run as root; name another user with --run-as USER (it is made if it does not "
+        "exist), or write allow_root = true into {file}"
+    )
+
+
+class NameTaken(TaskServerError):
+    text = mark("{path} is a service named {name} already; choose another name with --name")
+
+
+class InstalledAlready(TaskServerError):
+    text = mark(
+        "the users directory {folder} belongs to the service {name}; two daemons cannot share one: give this "
+        "service a configuration of its own (-c FILE), or call `task_server uninstall --name {name}` first"
+    )
+
+
 class RunAsMissing(NotConfigured):
     text = mark(
         "{file} does not say run_as, and it can't be written there without touching the rest; add this line below "

@@ -42,6 +42,10 @@ class InitSystem:
     """Patterns of names; one that is there says that the service is enabled."""
     enabling_link: tuple[str, str] | None = None
     """The link that enables it, where that takes no command: its place and its target."""
+    waiting: tuple[str, str] | None = None
+    """A file and its text that keep it from starting with the machine, where being there would make it start."""
+    shadowed: tuple[str, ...] = ()
+    """Where a service of this name would be somebody else's, and no longer seen beside ours."""
     root_option: bool = False
     """Whether enabling and disabling work below another root, with --root=PREFIX."""
     stop: tuple[Argv, ...] = ()
@@ -54,6 +58,11 @@ class InitSystem:
 
     def is_enabled(self, tree: Tree, name: str) -> bool:
         """Whether the service starts with the machine."""
+        if self.waiting is not None:
+            there, waits = (
+                tree.status(Path(each.format(name=name))) for each in (self.files[0].target, self.waiting[0])
+            )
+            return there is not None and waits is None
         for pattern in self.enabled_at:
             place = Path(pattern.format(name=name))
             if any(Path(found).match(place.name) for found in tree.names(place.parent)):
@@ -70,6 +79,12 @@ SYSTEMD = InitSystem(
     renewed=(("systemctl", "daemon-reload"),),
     enable=(("systemctl", "enable", "{name}.service"),),
     enabled_at=("/etc/systemd/system/multi-user.target.wants/{name}.service",),
+    shadowed=(
+        "/usr/lib/systemd/system/{name}.service",
+        "/lib/systemd/system/{name}.service",
+        "/usr/local/lib/systemd/system/{name}.service",
+        "/etc/init.d/{name}",
+    ),
     root_option=True,
     stop=(("systemctl", "stop", "{name}.service"),),
     disable=(("systemctl", "disable", "{name}.service"),),
@@ -93,6 +108,7 @@ UPSTART = InitSystem(
     title="upstart",
     files=(BootFile("upstart/task-server.conf", "/etc/init/{name}.conf", 0o644, adapting.upstart),),
     renewed=(("initctl", "reload-configuration"),),
+    waiting=("/etc/init/{name}.override", "manual\n"),
     stop=(("initctl", "stop", "{name}"),),
     tolerated=(1,),
     start=("initctl", "start", "{name}"),

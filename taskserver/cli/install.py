@@ -54,6 +54,8 @@ class _ServiceName(click.ParamType[str]):
 
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}", str(value)):
             self.fail(translate("{value!r} is no name for a service", value=value), param, ctx)
+        if str(value).endswith((".service", ".conf", ".timer", ".socket", ".target")):
+            self.fail(translate("{value!r}: leave out what follows the last dot", value=value), param, ctx)
         return str(value)
 
 
@@ -127,7 +129,7 @@ def install(
     user = planning.user_of(
         settings.run_as,
         run_as,
-        allow_root=settings.allow_root or session.allow_root,
+        allow_root=settings.allow_root,
         file=session.config_file(),
     )
     system = systems.on_this_machine(systems.SYSTEMS[system_key] if system_key else systems.detect(tree))
@@ -241,5 +243,5 @@ def _show_next(system: InitSystem, name: str, *, enable: bool) -> None:
     from taskserver.boot.tools import shown
 
     note(translate("to start it now: {command}", command=shown(filled(system.start, name))))
-    if not enable and system.key != "upstart":
+    if not enable:
         note(translate("to start it with the machine, call this again with --enable"))

@@ -8,6 +8,7 @@ that merges with others. Unix socket paths are short, so both sides reach it thr
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -22,7 +23,7 @@ from typing import Any
 
 from taskserver.daemon.pidfile import PidFile
 from taskserver.errors import TaskServerError
-from taskserver.texts import mark
+from taskserver.texts import mark, translate
 
 NAME = "control.sock"
 MAX_CLIENTS = 32
@@ -271,7 +272,10 @@ def _listen(path: Path) -> socket.socket:
         listener.listen(_QUEUE)
     except OSError as error:
         listener.close()
-        raise SocketRefused(path=path, reason=error.strerror) from None
+        taken = translate("something that is no socket stands in its place; remove it")
+        raise SocketRefused(
+            path=path, reason=taken if error.errno == errno.EADDRINUSE else error.strerror
+        ) from None
     finally:
         os.umask(previous)
     return listener

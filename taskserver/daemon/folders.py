@@ -179,8 +179,15 @@ def _require_own(identity: Identity, path: Path, status: os.stat_result, key: st
 
 
 def _require_closed(path: Path, status: os.stat_result, key: str) -> None:
-    if status.st_mode & stat.S_IWOTH:
-        raise FolderRefused(path=path, key=key, reason=translate("everybody may write into it; `chmod o-w` it"))
+    if not status.st_mode & stat.S_IWOTH:
+        return
+    if status.st_mode & stat.S_ISVTX:
+        reason = translate("it is a folder for everybody; name one of its own, which will be made")
+    else:
+        reason = translate(
+            "everybody may write into it; mend it with: chmod o-w {path}", path=shlex.quote(str(path))
+        )
+    raise FolderRefused(path=path, key=key, reason=reason)
 
 
 def _name(uid: int) -> str:

@@ -282,12 +282,31 @@ def _look(users_dir: Path) -> Reading:
         if fault:
             return Reading(State.UNKNOWN, reason=f"{path}: {fault}")
         reading = _judge(descriptor)
-        gone = reading.state is State.DEAD and not _same_file(descriptor, path)
-        return Reading(State.STOPPED) if gone else reading
+        if reading.state is State.DEAD and not _same_file(descriptor, path):
+            return Reading(State.STOPPED)
+        return _of_the_right_user(reading, users_dir)
     except OSError as error:
         return Reading(State.UNKNOWN, reason=f"{path}: {system_words(error.strerror)}")
     finally:
         os.close(descriptor)
+
+
+def _of_the_right_user(reading: Reading, users_dir: Path) -> Reading:
+    """The owner of the folder can write any process into the file: one of another user is not believed."""
+    if reading.state is not State.RUNNING or reading.record is None:
+        return reading
+    pid, owner = reading.record.pid, users_dir.stat().st_uid
+    uid = process.real_uid(pid)
+    if uid in (None, owner):  # None: it has just ended
+        return reading
+    reason = translate(
+        "process {pid} runs as user {uid}, but {path} belongs to user {owner}",
+        pid=pid,
+        uid=uid,
+        path=users_dir,
+        owner=owner,
+    )
+    return Reading(State.UNKNOWN, reading.record, reason)
 
 
 def _judge(descriptor: int) -> Reading:

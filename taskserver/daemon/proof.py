@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from taskserver.daemon import pidfile, process
+from taskserver.daemon import pidfile
 from taskserver.daemon.pidfile import Reading, Record, State
 from taskserver.errors import EXIT_NOT_ALLOWED, EXIT_NOT_RUNNING, NotAllowed, TaskServerError
 from taskserver.texts import mark, translate
@@ -94,20 +94,10 @@ class ProvenDaemon:
     def _prove(self, users_dir: Path) -> None:
         """With the descriptor in hand, look again: what is true now is true of the process it stands for."""
         again = _running(pidfile.read(users_dir))
-        owner, uid = users_dir.stat().st_uid, process.real_uid(self.pid)
         if self.ended(within=0):
             raise NotRunning()
         if again.pid != self.pid or not again.is_alive():
             raise Unproven(reason=translate("the pidfile changed while it was read; try again"))
-        if uid != owner:
-            reason = translate(
-                "process {pid} runs as user {uid}, but {path} belongs to user {owner}",
-                pid=self.pid,
-                uid=uid,
-                path=users_dir,
-                owner=owner,
-            )
-            raise Unproven(reason=reason)
 
 
 def _running(reading: Reading) -> Record:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from taskserver.daemon import process
 from taskserver.errors import NotAllowed, TaskServerError
-from taskserver.texts import mark, translate
+from taskserver.texts import mark, system_words, translate
 
 log = logging.getLogger("taskserver")
 
@@ -86,7 +86,7 @@ def _leave(folder: int, users_dir: Path, pid: int, seconds: float) -> None:
     if os.fstat(folder).st_uid != process.real_uid(pid):
         reason = translate("it does not belong to the daemon's user")
         raise RequestForbidden(path=users_dir, reason=reason)
-    contents = f"{pid} {process.start_ticks(pid)} {time.monotonic():.3f} {seconds:.3f}\n".encode()
+    contents = f"{pid} {process.start_ticks(pid)} {time.monotonic()} {seconds:.3f}\n".encode()
     try:
         descriptor = _make(folder)
         try:
@@ -119,7 +119,7 @@ def _take(folder: int, path: Path) -> float | None:
         return None
     except OSError as error:
         _remove(folder)
-        log.warning("%s is ignored: %s", path, error.strerror)
+        log.warning("%s is ignored: %s", path, system_words(error.strerror))
         return None
     try:
         fault = _distrust(os.fstat(descriptor))

@@ -46,16 +46,21 @@ class ConfigurationRefused(NotConfigured):
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """A place that somebody can change who should not, and the command that mends it."""
+    """A place that somebody can change who should not, and the command that mends it.
+
+    Without a command it is right that others can change it: what root is to rely on belongs elsewhere.
+    """
 
     path: Path
     reason: str
-    command: str
+    command: str | None
 
     def __str__(self) -> str:
-        return translate(
-            "{path}: {reason}; mend it with: {command}", path=self.path, reason=self.reason, command=self.command
-        )
+        if self.command is None:
+            text = mark("{path}: {reason}; use a place instead that root alone can change, such as /etc or /opt")
+        else:
+            text = mark("{path}: {reason}; mend it with: {command}")
+        return translate(text, path=self.path, reason=self.reason, command=self.command)
 
 
 def weakness(path: Path, trusted: Collection[int] = ROOT) -> Weakness | None:
@@ -152,23 +157,40 @@ def _is_importable(name: str, is_folder: bool) -> bool:
 
 def _judge(place: str, status: os.stat_result, trusted: Collection[int], *, passing: bool) -> Weakness | None:
     """What is weak about this one place. `passing`: it only leads on, so that a sticky folder is safe."""
-    quoted = shlex.quote(place)
     link = stat.S_ISLNK(status.st_mode)
+    below = "-R " if stat.S_ISDIR(status.st_mode) and not passing else ""
+    quoted = shlex.quote(place)
     if status.st_uid not in trusted:
         reason = translate("it belongs to the user {owner}", owner=_user(status.st_uid))
-        options = "-h " if link else "-R " if stat.S_ISDIR(status.st_mode) and not passing else ""
-        return Weakness(Path(place), reason, f"chown {options}root: {quoted}")
+        command = None if _is_home(place, status.st_uid) else f"chown {'-h ' if link else below}root: {quoted}"
+        return Weakness(Path(place), reason, command)
     held = passing and status.st_mode & stat.S_ISVTX  # in a sticky folder only owners move what is theirs
     if link or held or not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return None
     if status.st_mode & stat.S_IWOTH:
-        return Weakness(Path(place), translate("everybody can change it"), f"chmod o-w {quoted}")
+        command = None if _is_for_all(status) else f"chmod {below}o-w {quoted}"
+        return Weakness(Path(place), translate("everybody can change it"), command)
     if _has_acl(place):
-        return Weakness(Path(place), translate("an access list lets others change it"), f"setfacl -b {quoted}")
+        return Weakness(
+            Path(place), translate("an access list lets others change it"), f"setfacl {below}-b {quoted}"
+        )
     if not _members(status.st_gid) <= set(trusted):
         reason = translate("the group {group} can change it", group=_group(status.st_gid))
-        return Weakness(Path(place), reason, f"chmod g-w {quoted}")
+        return Weakness(Path(place), reason, f"chmod {below}g-w {quoted}")
     return None
+
+
+def _is_for_all(status: os.stat_result) -> bool:
+    """Whether it is meant to be open to everybody, as /tmp and /dev/null are."""
+    plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    return not plain or bool(status.st_mode & stat.S_ISVTX)
+
+
+def _is_home(place: str, owner: int) -> bool:
+    try:
+        return Path(pwd.getpwuid(owner).pw_dir) == Path(place)
+    except KeyError:
+        return False
 
 
 def _has_acl(place: str) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from scratch_server import is_alive
 from waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 COUNTING_COMMAND = """
 echo $$ >> "$1"

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def own_postgres(postgres):

@@ -9,6 +9,8 @@ import pytest
 from scratch_server import is_alive
 from waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def running(server):

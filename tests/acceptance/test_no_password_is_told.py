@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 from waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 CANARY = "canary-7f3a"
 PLACES = ("url", "query", "file")
@@ -74,9 +77,8 @@ def test_while_the_database_is_there(keeping_a_secret):
     told = {words: told_by(server, *words) for words in COMMANDS}
     pid = server.start()
     job = server.add("sleeper")
-    eventually(lambda: server.is_running(job))
-    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    lines = [Path(f"/proc/{one}/cmdline").read_text() for one in processes if _is_of(one, pid)]
+    eventually(lambda: server.is_running(job) and any("sleep" in line for line in _command_lines(pid)))
+    lines = _command_lines(pid)
     server.control("stop", "--now")
 
     assert [words for words, text in told.items() if CANARY in text] == []
@@ -85,6 +87,17 @@ def test_while_the_database_is_there(keeping_a_secret):
     assert "started" in told["start",]
     assert CANARY not in server.log
     assert all(CANARY not in (path.read_text(errors="replace")) for path in server.users_dir.glob("*.pid"))
+
+
+def _command_lines(daemon):
+    """Those of the daemon and of whatever comes from it."""
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    lines = []
+    for one in processes:
+        if _is_of(one, daemon):
+            with suppress(OSError):  # it has just ended
+                lines.append(Path(f"/proc/{one}/cmdline").read_text())
+    return lines
 
 
 def _is_of(pid, daemon):

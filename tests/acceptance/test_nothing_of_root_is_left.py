@@ -146,6 +146,7 @@ def test_nor_is_anything_left_in_launcher_and_commands(cloned, somebody, burdene
     job = cloned.add("look")
     eventually(lambda: cloned.is_running(job))
     command = eventually(lambda: next(iter(children(launcher_of(burdened_daemon))), None))
+    eventually(lambda: stat_of(command)[3] == str(command), what="a session of its own")
 
     for pid in (launcher_of(burdened_daemon), command):
         assert kernels_opinion(pid) == nothing_but(somebody)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from clone_of_the_tree import become
 
+pytestmark = pytest.mark.slow
+
 STRANGER = 4711
 
 
@@ -252,7 +254,6 @@ PLANTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", PLANTS)
 def test_whatever_the_daemons_user_plants_root_neither_follows_nor_waits(cloned, somebody, of_root, kind, name):

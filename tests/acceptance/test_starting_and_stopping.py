@@ -13,6 +13,8 @@ import pytest
 from scratch_server import ROOT, SCRIPT, is_alive
 from waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def takes_work(server):
     """Whether a daemon that was not started by `start` is ready: it says so itself."""

@@ -8,6 +8,8 @@ import pytest
 from scratch_server import is_alive
 from waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_stop_waits_for_jobs_that_end_in_time_and_begins_no_more(any_server):
     server = any_server

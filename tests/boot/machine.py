@@ -76,6 +76,7 @@ class Machine:
         self._launcher: subprocess.Popen[str] | None = None
         self._scratch = Path("/nonexistent")
         self._pid = 0
+        self._first = -1
 
     def __enter__(self) -> Self:
         sweep(Path(tempfile.gettempdir()))
@@ -171,6 +172,7 @@ class Machine:
         )
         _await_ready(self._launcher)
         self._pid = _child_of(self._launcher.pid)
+        self._first = os.pidfd_open(self._pid)
         for file in procs:  # a process outside the guest in its topmost cgroup would keep controllers from it
             (file.parent.parent / "cgroup.procs").write_text(str(self._launcher.pid))
         assert self._launcher.stdin is not None
@@ -212,12 +214,22 @@ class Machine:
         """Off at once: nothing in it gets a word. Its disk keeps what was written, synchronised or not."""
         if self._launcher is not None:
             with self._launcher as launcher:
-                launcher.kill()  # and its child, process 1, with it; with that, all others
+                self._end_first_process()
+                launcher.kill()
             self._launcher = None
+
+    def _end_first_process(self) -> None:
+        """And with it all others. One that has changed its user does not die of its parent's death any more."""
+        if self._first >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+            os.close(self._first)
+            self._first = -1
 
     def _wait(self, patience: float) -> int:
         assert self._launcher is not None
         self._eventually(lambda: not self.is_on, "go down", patience)
+        self._end_first_process()
         with self._launcher as launcher:
             self._launcher = None
             return int(launcher.wait())

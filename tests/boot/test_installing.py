@@ -24,6 +24,8 @@ from installation import PLACE, SCRIPT
 from machine import Init, Machine
 from waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 USER = "erp-tasks"
 CONFIG = PLACE / "etc" / "taskserver.toml"
 USERS_DIR = PLACE / "users"

@@ -9,6 +9,8 @@ import pytest
 from installation import SCRIPT
 from systemd_service import Service
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_enabled_service_is_there_again_after_a_power_cycle(service, systemd_machine):
     systemd_machine.run("systemctl", "enable", "--now", service.unit)
@@ -84,9 +86,9 @@ def test_a_stop_lets_running_jobs_end_and_tells_so(service):
 
 
 def test_a_drain_may_take_longer_than_the_patience_of_systemd(service):
-    service.drop_in("[Service]", "TimeoutStopSec=1", "WatchdogSec=2")
+    service.drop_in("[Service]", "TimeoutStopSec=3", "WatchdogSec=2")
     service.start()
-    job_id = service.add("patient", seconds=4)
+    job_id = service.add("patient", seconds=6)
     service.await_job(job_id, "running")
 
     service.stop()

@@ -6,6 +6,8 @@ import pytest
 from cgroups import controllers
 from installation import PLACE
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("[Service]", "RestartSec=100ms", "TimeoutAbortSec=5")
 WATCHED = (*QUICK, "WatchdogSec=2")
 
@@ -35,10 +37,12 @@ def test_a_stopped_daemon_is_killed_by_the_watchdog_and_restarted(service):
 
 def test_a_daemon_whose_dispatcher_hangs_is_restarted_though_its_main_thread_goes_on(service):
     service.drop_in(*WATCHED)
-    # The dispatcher warns of its memory at the first heartbeat; that warning hangs in the application's handler.
-    service.configure("[system]\nmemory_limit_rss = '1MB'", modules=["boot_tasks", "hanging_tasks"])
+    service.configure(modules=["boot_tasks", "hanging_tasks"])
     service.start()
-    service.control("status")  # the main thread answers
+    # The dispatcher warns of its memory at the next heartbeat; that warning hangs in the application's handler.
+    service.configure("[system]\nmemory_limit_rss = '1MB'", modules=["boot_tasks", "hanging_tasks"])
+
+    service.control("reload")  # the main thread answers
 
     service.until(NRestarts="1")
     assert "Watchdog timeout" in service.journal

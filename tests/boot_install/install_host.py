@@ -48,6 +48,10 @@ class Host:
         text = ["# ours", "[task_server]", f'users_dir = "{self.users_dir}"', *lines]
         self.config.write_text("\n".join(text) + "\n")
 
+    def use_another_configuration(self) -> None:
+        self.users_dir = "/srv/erp/users"
+        self.configure()
+
     def __call__(self, *arguments: str, config: Path | None = None) -> Result:
         return call("-c", str(config or self.config), *arguments, "--prefix", str(self.prefix))
 

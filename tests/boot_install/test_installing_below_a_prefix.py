@@ -92,7 +92,7 @@ def test_what_would_touch_the_running_system_is_left_to_do(host):
 
     assert f"left to do: useradd --system --user-group --no-create-home --home-dir '{host.users_dir}'" in out
     assert f"--owner={USER} --group={USER} '{host.users_dir}'" in out
-    assert f'left to do: {host.config}: run_as = "{USER}"' in out
+    assert f'left to do: write into {host.config}, below [task_server]: run_as = "{USER}"' in out
     assert "left to do: update-rc.d task-server defaults" in out
     assert "run:" not in out
     assert not host.path(host.users_dir).exists()
@@ -291,6 +291,7 @@ def test_a_renewal_that_was_cut_short_is_taken_up_again(host, cut_short, number)
 def test_two_services_share_the_manual_and_the_last_one_takes_it_away(host):
     page = host.path("/usr/local/share/man/man8/task_server.8")
     host.install("--systemd")
+    host.use_another_configuration()
     host.install("--systemd", "--name", "erp-tasks")
     host.uninstall()
     after_the_first = page.exists()
@@ -303,6 +304,7 @@ def test_two_services_share_the_manual_and_the_last_one_takes_it_away(host):
 
 def test_the_first_of_two_services_may_also_go_last(host):
     host.install("--systemd")
+    host.use_another_configuration()
     host.install("--systemd", "--name", "erp-tasks")
 
     host.uninstall("--name", "erp-tasks")
@@ -320,6 +322,36 @@ def test_a_service_of_another_name_names_itself_in_its_files(host, system):
         assert "task-server" not in text.replace("scripts/task_server.py", "")
 
 
+def test_a_second_service_on_one_users_directory_is_refused(host):
+    host.install("--systemd")
+    before = host.tree()
+
+    result = host.install("--systemd", "--name", "erp-tasks", code=1)
+
+    assert f"{host.users_dir} belongs to the service task-server" in result.err
+    assert "task_server uninstall --name task-server" in result.err
+    assert host.tree() == before
+
+
+@pytest.mark.parametrize("place", ["/usr/lib/systemd/system/cron.service", "/etc/init.d/cron"])
+def test_a_name_that_would_hide_another_service_is_refused(host, place):
+    host.path(place).parent.mkdir(parents=True)
+    host.path(place).write_text("of the distribution\n")
+    before = host.tree()
+
+    result = host.install("--systemd", "--name", "cron", code=1)
+
+    assert f"{host.path(place)} is a service named cron already" in result.err
+    assert "--name" in result.err
+    assert host.tree() == before
+
+
+def test_the_ending_of_a_unit_is_no_part_of_a_name(host):
+    result = host.install("--systemd", "--name", "erp-tasks.service", code=2)
+
+    assert "leave out what follows the last dot" in result.err
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a b", "x" * 80])
 def test_a_name_that_is_none_is_refused(host, name):
     result = host.install("--systemd", "--name", name, code=2)
@@ -328,7 +360,34 @@ def test_a_name_that_is_none_is_refused(host, name):
     assert host.tree() == {}
 
 
+# --- upstart, where a file that is there is enabled
+
+
+def test_upstart_waits_for_a_person_until_it_is_enabled(host):
+    override = host.path("/etc/init/task-server.override")
+    host.install("--upstart")
+    waiting = override.read_text()
+    again = host.install("--upstart")
+    host.install("--upstart", "--enable")
+    enabled = not override.exists()
+    later = host.install("--upstart")
+
+    assert (waiting, again.steps, enabled, later.steps) == ("manual\n", [], True, [])
+    host.uninstall()
+    assert host.tree() == {}
+
+
 # --- whom, and where
+
+
+def test_root_is_refused_unless_the_configuration_allows_it(host):
+    refused = host("install", "--systemd", "--run-as", "root")
+    host.configure("allow_root = true")
+    allowed = host("install", "--systemd", "--run-as", "root")
+
+    assert (refused.code, allowed.code) == (6, 0)
+    assert "allow_root = true" in refused.err
+    assert str(host.config) in refused.err
 
 
 def test_without_a_user_it_says_how_to_name_one(host):

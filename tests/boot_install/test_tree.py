@@ -111,8 +111,10 @@ def test_links_in_a_circle_are_told(tree):
     (tree.prefix / "a").symlink_to("b")
     (tree.prefix / "b").symlink_to("a")
 
-    with pytest.raises(PlaceRefused, match="Too many levels"):
+    with pytest.raises(PlaceRefused) as refused:
         tree.read(Path("/a/x"))
+
+    assert "too many lead there" in refused.value.message()
 
 
 def test_what_is_no_plain_file_is_not_read(tree):

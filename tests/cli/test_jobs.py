@@ -269,6 +269,22 @@ def test_wait_answers_from_the_runs_when_the_job_is_gone(task_server, node):
     assert "no paper" in result.out
 
 
+def test_show_tells_the_end_of_a_job_that_has_ended_not_of_an_attempt_before(task_server, node):
+    task_server.ok("job", "add", "sample")
+    node.run(Outcome.failed("no paper"))
+    ended = "Ended:" in task_server.ok("job", "show", 1).out
+    task_server.ok("job", "add", "sample", "--max-attempts", 3)
+    claim = node.claim()
+    node.end(claim, Outcome.retry("no paper", after=timedelta(0)))
+    node.claim()
+
+    said = task_server.ok("job", "show", 2).out
+
+    assert ended
+    assert "running" in said
+    assert "Ended:" not in said
+
+
 def test_wait_exits_with_151_when_the_time_is_over(task_server, node):
     task_server.ok("job", "add", "sample")
     claim = node.claim()

@@ -234,5 +234,5 @@ def test_a_users_directory_that_a_foreign_group_may_write_is_refused(tmp_path, n
     os.chown(users, nobody.uid, 1)
     users.chmod(0o770)
 
-    with pytest.raises(FolderRefused, match="chmod g-w"):
+    with pytest.raises(FolderRefused, match="chmod -R g-w"):
         folders.prepare(nobody, users_dir=users, log_file=None)

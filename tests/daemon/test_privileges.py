@@ -238,6 +238,7 @@ def test_nobody_cannot_make_root_signal_a_process_of_root(of_nobody):
         )
         forger.stdout.readline()
 
+        assert of_nobody.state is State.UNKNOWN
         with pytest.raises(Exception, match="belongs to user") as refused:
             ProvenDaemon.find(of_nobody.users_dir)
 

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from real_daemon import SCRIPT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def control(tmp_path):

@@ -16,6 +16,8 @@ from taskserver.daemon.logs.handler import Patience
 from taskserver.daemon.logs.syslog import MOST_BYTES, MOST_MESSAGES, SyslogHandler
 from taskserver.log_fields import about
 
+pytestmark = pytest.mark.slow
+
 HEAD = re.compile(r"<(\d+)>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d taskserver\[(\d+)\]: (.*)", re.DOTALL)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -46,7 +47,6 @@ CHANGES = {
     "everybody may write": lambda code: moded(code, 0o666),
     "the folder belongs to another": lambda code: owned(code.parent),
     "everybody may put files into the folder": lambda code: moded(code.parent, 0o777),
-    "so may everybody into a sticky one": lambda code: moded(code.parent, 0o1777),
     "and rename the folder above": lambda code: moded(code.parent.parent, 0o777),
     "the folder above belongs to another": lambda code: owned(code.parent.parent),
 }
@@ -61,6 +61,34 @@ def test_what_others_can_change_is_named_with_the_command_that_mends_it(code, ch
     assert [weak.path for weak in found] == [place]
     subprocess.run(found[0].command, shell=True, check=True)
     assert list(trust.weaknesses(code.parent)) == []
+
+
+@pytest.mark.parametrize("place", ["a sticky folder", "a device", "a home"])
+def test_what_is_meant_for_others_is_left_as_it_is_and_another_place_advised(code, monkeypatch, place):
+    if place == "a sticky folder":
+        weak = found = moded(code.parent, 0o1777)
+    elif place == "a device":
+        weak = found = Path("/dev/null")
+    else:
+        home = pwd.struct_passwd(("eve", "x", STRANGER, STRANGER, "", str(code.parent), ""))
+        monkeypatch.setattr(pwd, "getpwuid", lambda uid: home)
+        weak, found = owned(code.parent), code
+
+    said = trust.weakness(found)
+
+    assert (said.path, said.command) == (weak, None)
+    assert "use a place instead that root alone can change" in str(said)
+
+
+def test_one_command_mends_a_tree_that_was_copied_with_every_right(code):
+    for place in (code.parent.parent, code.parent, code):
+        place.chmod(0o777)
+
+    found = list(trust.weaknesses(code.parent.parent))
+
+    assert len(found) == 1
+    subprocess.run(found[0].command, shell=True, check=True)
+    assert list(trust.weaknesses(code.parent.parent)) == []
 
 
 def test_a_sticky_folder_on_the_way_is_safe_for_what_is_roots(code):
@@ -93,7 +121,6 @@ def test_a_group_may_write_if_nobody_else_is_in_it(code, groups, gid, trusted):
 
 def test_the_members_of_a_group_are_those_listed_and_those_whose_own_it_is():
     import grp
-    import pwd
 
     nobody = pwd.getpwnam("nobody")
     listed = next((group for group in grp.getgrall() if group.gr_mem), None)

@@ -9,6 +9,8 @@ import subprocess
 import pytest
 from example_installation import ROOT, Installation
 
+pytestmark = pytest.mark.slow
+
 BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SYSTEM_PYTHON = "/usr/bin/python3"
 NOBODY = 65534
 SECOND_CALL_SECONDS = 30
@@ -139,7 +141,6 @@ def installs_elsewhere(python: str) -> bool:
     return Path(python).exists() and not subprocess.run([python, "-c", script], check=False).returncode
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not is_root, reason="needs root")
 def test_root_gets_a_running_server_and_a_second_call_doubles_nothing(make_clone: Callable[..., Clone]) -> None:
     clone = make_clone()
@@ -158,7 +159,6 @@ def test_root_gets_a_running_server_and_a_second_call_doubles_nothing(make_clone
     assert (clone.pid(), clone.jobs()) == (pid, jobs)
 
 
-@pytest.mark.slow
 def test_an_ordinary_user_needs_neither_python3_venv_nor_a_clean_start(
     make_clone: Callable[..., Clone], make_tools: Callable[[str | None], str]
 ) -> None:
@@ -177,7 +177,6 @@ def test_an_ordinary_user_needs_neither_python3_venv_nor_a_clean_start(
     assert (clone.folder / ".venv" / "bin" / "pip").exists()
 
 
-@pytest.mark.slow
 def test_a_job_that_is_quicker_than_its_stop_ends_nothing_half_way(make_clone: Callable[..., Clone]) -> None:
     clone = make_clone()
     clone.install()
@@ -243,7 +242,6 @@ def test_without_any_python_it_says_what_to_install(
     assert "there is no python3; install python3" in done.stderr
 
 
-@pytest.mark.slow
 def test_an_index_that_does_not_answer_is_a_clear_end(make_clone: Callable[..., Clone]) -> None:
     clone = make_clone()
     options = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}

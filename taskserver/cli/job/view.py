@@ -11,6 +11,7 @@ from datetime import tzinfo
 from typing import Any
 
 from taskserver.cli.output import local_time, percent, printable, status_word, yes_no
+from taskserver.jobs import ENDED
 from taskserver.texts import translate
 
 Row = Mapping[str, Any]
@@ -84,7 +85,7 @@ def fields(job: Row, zone: tzinfo | None) -> list[tuple[str, object]]:
         (translate("Created"), at("created_at")),
         (translate("Created by"), job.get("created_by")),
         (translate("Started"), at("started_at")),
-        (translate("Ended"), at("finished_at") or at("ended_at")),
+        (translate("Ended"), at("finished_at") or (at("ended_at") if job.get("status") in ENDED else "")),
         (translate("Last run"), at("last_run_at")),
         (translate("Node"), job.get("node_id")),
         (translate("Failed attempts"), attempts(job)),
