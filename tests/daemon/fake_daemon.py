@@ -38,6 +38,7 @@ def read_settings(folder: Path) -> SimpleNamespace:
         allow_root=True,
         database_wait=timedelta(seconds=given.get("database_wait", 60)),
         drain_timeout=timedelta(seconds=given.get("drain_timeout", 30)),
+        console=SimpleNamespace(enabled=False),
         mode=given.get("mode", "idle"),
         max_parallel=given.get("max_parallel", 2),
     )
