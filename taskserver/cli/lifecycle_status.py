@@ -50,6 +50,7 @@ def _print_running(document: dict[str, Any]) -> None:
             (translate("slots"), _slots(document)),
             (translate("waiting jobs"), document.get("waiting")),
             (translate("auto-start"), _auto_start(document.get("autostart"))),
+            (translate("claims jobs"), _claiming(document.get("claiming"))),
             (translate("database"), document.get("database")),
             (translate("memory"), _megabytes(document.get("memory_rss"))),
             (translate("console"), _console(document.get("console"))),
@@ -77,6 +78,11 @@ def _auto_start(on: object) -> str:
     if on is None:
         return ""
     return translate("on") if on else translate("off: only jobs started by hand run")
+
+
+def _claiming(on: object) -> str:
+    """Only what is out of the ordinary."""
+    return translate("no: it was told not to, on the console's page of nodes") if on is False else ""
 
 
 def _console(document: object) -> str:
