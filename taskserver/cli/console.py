@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,22 +14,12 @@ import click
 from taskserver.cli.command import group
 from taskserver.cli.output import note, print_json, say
 from taskserver.cli.session import Session, pass_session
-from taskserver.errors import EXIT_NOT_INSTALLED, TaskServerError
+from taskserver.errors import TaskServerError
 from taskserver.texts import mark, translate
+from taskserver.web.packages import require_packages
 
 if TYPE_CHECKING:
     from taskserver.config import ConsoleSettings
-
-
-NEEDED = ("argon2", "fastapi", "jinja2", "python_multipart", "uvicorn")
-"""Modules of the extra; what they need themselves came with them."""
-
-
-class ConsoleMissing(TaskServerError):
-    text = mark(
-        "the console needs the Python package {package}: install it with pip install 'taskserver[console]'"
-    )
-    exit_code = EXIT_NOT_INSTALLED
 
 
 class HasUsers(TaskServerError):
@@ -71,16 +60,9 @@ def login_url(session: Session) -> None:
         say(link)
 
 
-def require_packages() -> None:
-    """Raises ConsoleMissing where the extra was not installed."""
-    missing = next((name for name in NEEDED if find_spec(name) is None), None)
-    if missing is not None:
-        raise ConsoleMissing(package=missing)
-
-
 def _serve(session: Session) -> None:
     require_packages()
-    from taskserver.cli.lifecycle_status import status_document
+    from taskserver.daemon.look import look
     from taskserver.web.app import create_app
     from taskserver.web.first_login import first_login_url
     from taskserver.web.serving import ConsoleServer, bind
@@ -88,7 +70,7 @@ def _serve(session: Session) -> None:
     settings = session.settings
     listening = bind(settings.console)  # before root is given up, and before anything is opened
     store = session.store
-    app = create_app(store=store, settings=settings, server_status=lambda: status_document(session))
+    app = create_app(store=store, settings=settings, server_status=lambda: look(settings.users_dir)[1])
     server = ConsoleServer(app, settings.console, listening)
     link = first_login_url(store, settings.console)
     with _log_to_stderr(debug=settings.debug), _stopped_by_signals(server):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from taskserver.cli.lifecycle_place import users_dir
 from taskserver.cli.output import local_time, note, print_fields, print_json, say
 from taskserver.cli.session import Session
-from taskserver.daemon import control, pidfile, process
+from taskserver.daemon.look import look
 from taskserver.daemon.pidfile import Reading, State
 from taskserver.texts import translate
-
-ANSWER_SECONDS = 2.0
 
 EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 4}
 """As LSB has them for `status`."""
@@ -22,7 +19,7 @@ EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 
 def status(session: Session) -> int:
     """Print what is known; the exit code says whether the daemon runs."""
     folder = users_dir(session)
-    reading, document = _look(folder)
+    reading, document = look(folder)
     if session.json:
         print_json(document)
     elif reading.state is State.RUNNING:
@@ -32,37 +29,6 @@ def status(session: Session) -> int:
         if reading.state is State.STOPPED and not folder.is_dir():
             note(translate("there is no users directory {users_dir} yet", users_dir=folder))
     return EXIT_CODES[reading.state]
-
-
-def status_document(session: Session) -> dict[str, Any]:
-    """What `status --json` prints."""
-    return _look(users_dir(session))[1]
-
-
-def _look(folder: Path) -> tuple[Reading, dict[str, Any]]:
-    reading = pidfile.read(folder)
-    running = reading.state is State.RUNNING
-    answer = control.ask_status(folder, timeout=ANSWER_SECONDS) if running else None
-    return reading, _document(reading, answer)
-
-
-def _document(reading: Reading, answer: dict[str, Any] | None) -> dict[str, Any]:
-    """What the daemon says; where it says nothing, what its pidfile and the kernel know."""
-    known: dict[str, Any] = {"state": reading.state.value}
-    if reading.state is State.RUNNING:
-        known["answering"] = answer is not None
-    if reading.reason:
-        known["reason"] = reading.reason
-    if reading.record is not None:
-        known |= {
-            "pid": reading.record.pid,
-            "since": reading.record.since,
-            "node_id": reading.record.facts.get("node"),
-            "boot_id": reading.record.facts.get("boot-id"),
-        }
-    if reading.state is State.RUNNING and reading.record is not None:
-        known["memory_rss"] = process.resident_bytes(reading.record.pid)
-    return known | {key: value for key, value in (answer or {}).items() if value is not None}
 
 
 def _print_running(document: dict[str, Any]) -> None:
@@ -84,8 +50,10 @@ def _print_running(document: dict[str, Any]) -> None:
             (translate("slots"), _slots(document)),
             (translate("waiting jobs"), document.get("waiting")),
             (translate("auto-start"), _auto_start(document.get("autostart"))),
+            (translate("claims jobs"), _claiming(document.get("claiming"))),
             (translate("database"), document.get("database")),
             (translate("memory"), _megabytes(document.get("memory_rss"))),
+            (translate("console"), _console(document.get("console"))),
         ]
     )
 
@@ -110,6 +78,24 @@ def _auto_start(on: object) -> str:
     if on is None:
         return ""
     return translate("on") if on else translate("off: only jobs started by hand run")
+
+
+def _claiming(on: object) -> str:
+    """Only what is out of the ordinary."""
+    return translate("no: it was told not to, on the console's page of nodes") if on is False else ""
+
+
+def _console(document: object) -> str:
+    """Where it is served, or why it is not; nothing of a daemon that says nothing of it."""
+    if not isinstance(document, dict):
+        return ""
+    words = {
+        "off": translate("off"),
+        "starting": translate("starting"),
+        "serving": str(document.get("address")),
+        "failed": translate("not served: {reason}", reason=document.get("reason")),
+    }
+    return words.get(str(document.get("state")), "")
 
 
 def _local(since: object) -> str:

@@ -9,12 +9,12 @@ import click
 
 from taskserver.cli.client import NothingToChange
 from taskserver.cli.command import Decorated, group, option
-from taskserver.cli.console import require_packages
 from taskserver.cli.output import local_time, print_fields, print_json, print_table, say, yes_no
 from taskserver.cli.parameters import Words
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import UsageError
 from taskserver.texts import LANGUAGES, mark, translate
+from taskserver.web.packages import require_packages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

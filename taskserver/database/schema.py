@@ -89,6 +89,7 @@ runs = Table(
     Column("traceback", Text),
     Column("cpu_seconds", Float),
     Column("max_rss", BigInteger),
+    Column("waiting_since", Instant),
 )
 
 run_output = Table(
@@ -210,6 +211,8 @@ nodes = Table(
     Column("heartbeat_at", Instant),
     Column("lease_seconds", Float),
     Column("ended_at", Instant),
+    Column("memory_bytes", BigInteger),
+    Column("claiming", Boolean),
 )
 
 tasks = Table(

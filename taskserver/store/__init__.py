@@ -23,6 +23,7 @@ from taskserver.store.entries import CronEntries
 from taskserver.store.estimates import Estimates
 from taskserver.store.explain import Finding
 from taskserver.store.failures import FailureGroup, Failures
+from taskserver.store.figures import Figures, Tally
 from taskserver.store.history import History, RunPage, RunPlace, WantedRuns
 from taskserver.store.idempotency import Idempotency
 from taskserver.store.limits import Capacity
@@ -60,6 +61,7 @@ __all__ = [
     "RunPlace",
     "SchemaState",
     "Store",
+    "Tally",
     "Turn",
     "Wanted",
     "WantedRuns",
@@ -93,6 +95,7 @@ class Store:
         self.changes = Changes(database)
         self.failures = Failures(database)
         self.estimates = Estimates(database)
+        self.figures = Figures(database)
         self.users = Users(database)
         self.sessions = Sessions(database)
         self.login_links = LoginLinks(database)

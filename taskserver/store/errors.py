@@ -16,6 +16,10 @@ class RunNotFound(NotFound):
     text = mark("there is no run {run_id}")
 
 
+class NodeNotFound(NotFound):
+    text = mark("there is no node with the id {id} that works on this database")
+
+
 class EntryNotFound(NotFound):
     text = mark("there is no cron entry {name} for client {client}")
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("taskserver.web")
 
 API = "/api/"
+WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
 _MOST_FAULTS = 10
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 PART_HEADER = "x-part"
@@ -122,6 +123,11 @@ def is_api(visit: Visit) -> bool:
     return visit.path.startswith(API)
 
 
+def is_for_programs(visit: Visit) -> bool:
+    """Whether what is asked for is no page, and no part of the API either."""
+    return visit.path in WATCHED
+
+
 def number_of(visit: Visit) -> str:
     """The number of the request, under which the log has it."""
     return str(visit.request.scope.get("taskserver_request", ""))
@@ -137,6 +143,8 @@ def problem(status: HTTPStatus, sentence: str, headers: dict[str, str] | None = 
 def _written(visit: Visit, status: HTTPStatus, sentence: str, headers: dict[str, str], **more: Any) -> Response:
     if is_api(visit):
         return problem(status, sentence, headers, **more)
+    if is_for_programs(visit):
+        return Response(f"{sentence}\n", int(status), headers, media_type="text/plain")
     heading = translate(_HEADINGS.get(status, status.phrase))
     try:
         response = visit.render("error.html", status=int(status), heading=heading, sentence=sentence)
@@ -152,6 +160,8 @@ def _to_the_login(error: NotSignedIn, visit: Visit) -> Response:
     if is_api(visit):
         headers = {"WWW-Authenticate": "Bearer"}
         return problem(HTTPStatus.UNAUTHORIZED, error.message(), headers, code=code_of(error))
+    if is_for_programs(visit):
+        return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {"WWW-Authenticate": "Bearer"})
     request = visit.request
     if request.method not in SAFE_METHODS or PART_HEADER in request.headers or "authorization" in request.headers:
         return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {})

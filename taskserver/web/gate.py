@@ -7,6 +7,7 @@ comes with a cookie needs the token of its form. A route can forget neither.
 from __future__ import annotations
 
 import logging
+import secrets
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskserver.store import Grant, Role
 from taskserver.texts import use_language
 from taskserver.web.errors import CrossSite, FormExpired, NotSignedIn, answer_to
 from taskserver.web.language import wanted_language
@@ -27,10 +29,14 @@ from taskserver.web.security.tokens import bearer, new_secret, secret_hash
 from taskserver.web.signing_in import idle_time
 from taskserver.web.visit import Console, Visit
 
+_PROMETHEUS = Principal(name="metrics_token_file", kind="token", grants=(Grant(Role.VIEWER, None),))
+
 log = logging.getLogger("taskserver.web")
 
-OPEN = frozenset({"/login", "/first-login", "/healthz", "/readyz", "/metrics", "/favicon.ico"})
+PROBES = frozenset({"/healthz", "/readyz"})
+OPEN = frozenset({"/login", "/first-login", "/favicon.ico", *PROBES})
 OPEN_BELOW = "/static/"
+METRICS = "/metrics"
 
 
 class Gate:
@@ -71,11 +77,14 @@ class Gate:
     def _recognise(self, visit: Visit) -> None:
         """By the token of the request, else by the cookie; a wrong token is nobody, whatever the cookie says."""
         request, store = visit.request, self._console.store
-        if visit.path.startswith(OPEN_BELOW):
-            return  # the same files for everybody
+        if visit.path.startswith(OPEN_BELOW) or visit.path in PROBES:
+            return  # the same for everybody
         authorization = request.headers.get("authorization")
         if authorization is not None:
             token = bearer(authorization)
+            if visit.path == METRICS and self._is_metrics_token(authorization.partition(" ")[2].strip()):
+                visit.principal = _PROMETHEUS
+                return
             found = store.tokens.use(secret_hash(token)) if token else None
             if found is not None:
                 visit.principal = Principal(name=found[0], kind="token", grants=(found[1],))
@@ -91,6 +100,18 @@ class Gate:
         known = self._console.cookies.read(cookies, VISIT)
         visit.new_cookie = None if known else new_secret()
         visit.csrf = csrf.token_for(known or visit.new_cookie or "")
+
+    def _is_metrics_token(self, token: str) -> bool:
+        """Whether it is the one in `metrics_token_file`, as that is now."""
+        file = self._console.settings.console.metrics_token_file
+        if file is None:
+            return False
+        try:
+            wanted = file.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError as error:
+            log.error("metrics_token_file can't be read: %s", error)
+            return False
+        return bool(wanted) and secrets.compare_digest(wanted.encode(), token.encode("utf-8", "replace"))
 
     @staticmethod
     def _welcome(visit: Visit, session: dict[str, object], secret: str) -> None:
@@ -148,7 +169,7 @@ class Gate:
 
 
 def _takes_tokens(path: str) -> bool:
-    return path.startswith("/api/") or path in OPEN
+    return path.startswith("/api/") or path == METRICS or path in OPEN
 
 
 async def _field(request: Request, body: bytes) -> str | None:

@@ -15,6 +15,7 @@ log = logging.getLogger("taskserver.web.access")
 
 HEADER = "x-request-id"
 _LONGEST = 200
+_WATCHED = ("/healthz", "/readyz", "/metrics")
 
 
 class RequestLog:
@@ -43,9 +44,10 @@ class RequestLog:
             await self._app(scope, receive, send_with_number)
         finally:
             # A page that brings itself up to date asks every other second.
-            quiet = any(name == b"x-part" for name, _ in scope["headers"]) and status < 400
+            # What watches asks again and again, too.
+            quiet = any(name == b"x-part" for name, _ in scope["headers"]) or _path(scope).endswith(_WATCHED)
             log.log(
-                logging.DEBUG if quiet else logging.INFO,
+                logging.DEBUG if quiet and status < 400 else logging.INFO,
                 '%s %s %s "%s %s" %d %.0f ms',
                 number,
                 _source(scope),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from taskserver.errors import TaskServerError
 from taskserver.store import Store
 from taskserver.texts import plural, translate
 from taskserver.web.scope import Scope
@@ -36,6 +37,19 @@ class ServerStatus:
     def is_running(self) -> bool:
         """Whether the daemon beside this console runs, or one elsewhere works on the same database."""
         return self._current()[1]
+
+    def lacking(self) -> str | None:
+        """What keeps work from being done, in a word that strangers may read; None: nothing. Asked anew each time.
+
+        A daemon counts by its heartbeat, which its dispatcher gives; one that is known to have died does not.
+        """
+        try:
+            alive = {node["node_id"] for node in self._store.nodes.alive()}
+        except TaskServerError:
+            return "the database does not answer"
+        if self.document().get("state") != RUNNING:
+            alive.discard(self._node_id)
+        return None if alive else "no task server takes work"
 
     def banners(self, scope: Scope) -> list[dict[str, str]]:
         found = []

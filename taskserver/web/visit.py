@@ -21,6 +21,7 @@ from taskserver.database import DatabaseUnavailable
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.texts import mark
 from taskserver.web.listeners import Listeners
+from taskserver.web.metrics import Metrics
 from taskserver.web.navigation import entries_for
 from taskserver.web.scope import Principal, Scope
 from taskserver.web.security.cookies import VISIT, Cookies
@@ -54,6 +55,7 @@ class Console:
     """Paths of pages that there are."""
     usual: UsualDurations = field(default_factory=UsualDurations)
     listeners: Listeners = field(default_factory=Listeners)
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @dataclass

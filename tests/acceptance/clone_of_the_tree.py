@@ -27,7 +27,7 @@ def install(folder):
         pytest.skip(f"no virtual environment can be made: {made.stderr.strip()}")
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    needed = setup["options"]["install_requires"].split()
+    needed = setup["options"]["install_requires"].split() + setup["options.extras_require"]["console"].split()
     done = subprocess.run(
         [sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install", "--quiet", *needed],
         capture_output=True,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
-from taskserver.cli import console as console_module
 from taskserver.store import Store
+from taskserver.web import packages
 from taskserver.web.security.passwords import verified
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +208,7 @@ def test_a_login_url_is_the_address_that_people_type(task_server):
 
 @pytest.mark.parametrize("words", [("console",), ("console", "login-url")])
 def test_without_the_extra_it_says_how_to_install_it(task_server, monkeypatch, words):
-    monkeypatch.setattr(console_module, "find_spec", lambda name: None if name == "fastapi" else object())
+    monkeypatch.setattr(packages, "find_spec", lambda name: None if name == "fastapi" else object())
 
     refused = task_server(*words)
 

@@ -74,10 +74,11 @@ class Node:
         reports: list[Report] | None = None,
         count: bool = True,
         heartbeat: bool = False,
+        memory: int | None = None,
         **capacity: Any,
     ) -> Turn:
         return self.dispatch.turn(
-            Work(endings=list(endings), reports=reports or [], count=count, heartbeat=heartbeat),
+            Work(endings=list(endings), reports=reports or [], count=count, heartbeat=heartbeat, memory=memory),
             Capacity(node=self.row, node_id=self.node_id, free=free, limits=self.tasks, **capacity),
             patience=PATIENT,
         )

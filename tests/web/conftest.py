@@ -94,7 +94,7 @@ class Node:
         self._turn(Work(reports=[Report(run_id=claim.run_id, job_id=claim.job_id, detail=text, lines=[line])]))
 
     def beat(self) -> None:
-        self._turn(Work(heartbeat=True))
+        self._turn(Work(heartbeat=True, memory=50 << 20))
 
     def close(self) -> None:
         self._dispatch.close()

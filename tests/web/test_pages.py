@@ -30,10 +30,47 @@ def test_nodes_are_shown_with_their_state(store, node, signed_in, clock):
     clock.advance(minutes=2)
     dead = browser.get("/nodes")
 
-    for word in ("here", "alive", "<code>ocr</code>", "1 task", "0 seconds ago", 'class="number">4</td>'):
+    for word in ("here", "alive", "<code>ocr</code>", "1 task", "0 seconds ago", "0 of 4", "50 MB"):
         assert word in alive.text
     assert "no sign of life" in dead.text
     assert "2 minutes ago" in dead.text
+
+
+def test_a_node_is_told_to_claim_nothing_and_to_claim_again(store, node, signed_in):
+    browser = signed_in(Role.ADMINISTRATOR)
+    browser.get("/nodes")
+
+    browser.post(f"/nodes/{node.row}/stop-claiming")
+    stopped = browser.get("/nodes").text
+    browser.post(f"/nodes/{node.row}/claim")
+    again = browser.get("/nodes").text
+
+    assert "Node here claims nothing more; what it runs goes on." in stopped
+    assert "claims nothing</span>" in stopped
+    assert "Node here claims jobs again." in again
+    assert "claims nothing</span>" not in again
+    said = [(row["action"], row["detail"]) for row in store.audit.find() if row["action"].startswith("node.")]
+    assert said == [("node.claim", {"node": "here"}), ("node.stop_claiming", {"node": "here"})]
+
+
+def test_only_an_administrator_of_all_clients_steers_nodes(store, acme, node, signed_in):
+    operator, of_one = signed_in(Role.OPERATOR), signed_in(Role.ADMINISTRATOR, "acme", name="bert")
+    page = operator.get("/nodes")
+    of_one.get("/account")
+
+    refused = [browser.post(f"/nodes/{node.row}/stop-claiming").status_code for browser in (operator, of_one)]
+
+    assert refused == [403, 403]
+    assert "stop-claiming" not in page.text
+    assert store.nodes.find()[0]["claiming"] is True
+
+
+def test_a_node_that_has_ended_is_not_found(store, node, signed_in):
+    browser = signed_in(Role.ADMINISTRATOR)
+    browser.get("/nodes")
+    store.nodes.leave(node.row)
+
+    assert browser.post(f"/nodes/{node.row}/claim").status_code == 404
 
 
 def test_nodes_are_for_those_who_see_every_client(store, acme, signed_in):

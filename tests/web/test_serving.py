@@ -157,6 +157,39 @@ def test_a_second_request_on_the_same_connection_has_its_own_time(app, serve, co
         response.read()
 
 
+def test_answers_are_sent_at_once(make_settings):
+    """A connection that waits for acknowledgements makes every request after the first 40 ms slower."""
+    seen = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = make_settings(port=port).console
+    server = ConsoleServer(app, settings, bind(settings))
+    connection_made = serving.Patient.connection_made
+
+    def look(self, transport):
+        seen.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        connection_made(self, transport)
+
+    ready = threading.Event()
+    thread = threading.Thread(target=server.serve, args=(ready.set,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving.Patient, "connection_made", look)
+        thread.start()
+        assert ready.wait(30)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"done"
+        server.stop()
+        thread.join(30)
+
+    assert seen == [1]
+
+
 def test_a_taken_port_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -255,6 +255,7 @@ class Clients(Told):
 class Node(Told):
     """A daemon that works on this database."""
 
+    id: int = Field(description="Of this start of the daemon; another start has another.")
     node_id: str
     pid: int | None
     version: str | None
@@ -265,6 +266,10 @@ class Node(Told):
     heartbeat_at: datetime | None
     lease_seconds: float | None = Field(description="After so long without a heartbeat it counts as dead.")
     ended_at: datetime | None
+    alive: bool = Field(description="Its last heartbeat is younger than its lease.")
+    busy: int = Field(description="Slots in which a job runs.")
+    memory_bytes: int | None = Field(description="What the daemon itself uses, with its last heartbeat.")
+    claiming: bool = Field(description="False: it was told to claim nothing more.")
 
 
 class Nodes(Told):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from taskserver.web.api.fields import Given, PathName
+from taskserver.web.api.fields import Given, PathId, PathName
 from taskserver.web.api.models import Autostart, Node, Nodes, Task, Tasks
 from taskserver.web.api.routing import api_router
 from taskserver.web.visit import Visiting
@@ -20,6 +20,24 @@ class Wanted(Given):
 def nodes(visit: Visiting) -> Nodes:
     """Needs a viewer for all clients."""
     return Nodes(nodes=[Node.model_validate(row) for row in visit.scope.server.nodes()])
+
+
+@router.post("/nodes/{node_id:number}/stop-claiming", summary="Let a node claim nothing more")
+def stop_claiming(visit: Visiting, node_id: PathId) -> Node:
+    """What it runs goes on. Until `claim`, or until the node ends. Needs an administrator for all clients."""
+    return _claiming(visit, node_id, False)
+
+
+@router.post("/nodes/{node_id:number}/claim", summary="Let a node claim jobs again")
+def claim(visit: Visiting, node_id: PathId) -> Node:
+    """Needs an administrator for all clients."""
+    return _claiming(visit, node_id, True)
+
+
+def _claiming(visit: Visiting, node_id: int, claiming: bool) -> Node:
+    scope = visit.scope
+    scope.server.set_claiming(node_id, claiming)
+    return Node.model_validate(scope.server.node(node_id))
 
 
 @router.get("/tasks", summary="List tasks")

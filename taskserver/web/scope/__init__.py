@@ -15,6 +15,7 @@ from taskserver.web.scope.account import Account
 from taskserver.web.scope.clients import ScopedClients
 from taskserver.web.scope.door import Door
 from taskserver.web.scope.entries import ScopedEntries
+from taskserver.web.scope.figures import ScopedFigures
 from taskserver.web.scope.jobs import BulkResult, ScopedJobs
 from taskserver.web.scope.people import ScopedAudit, ScopedTokens, ScopedUsers
 from taskserver.web.scope.principal import Forbidden, Principal
@@ -38,6 +39,7 @@ class Scope:
         self.runs = ScopedRuns(door)
         self.clients = ScopedClients(door)
         self.server = ScopedServer(door)
+        self.figures = ScopedFigures(door)
         self.users = ScopedUsers(door)
         self.tokens = ScopedTokens(door)
         self.audit = ScopedAudit(door)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from taskserver.store import Role
+from taskserver.store.errors import NodeNotFound
 from taskserver.web.scope.door import Door, Row
 
 
@@ -16,6 +17,21 @@ class ScopedServer:
         """Needs a viewer for all clients."""
         self._door.require_everywhere(Role.VIEWER)
         return self._door.store.nodes.find()
+
+    def node(self, row_id: int) -> Row:
+        """By the id of its row. Raises NodeNotFound."""
+        found = next((node for node in self.nodes() if node["id"] == row_id), None)
+        if found is None:
+            raise NodeNotFound(id=row_id)
+        return found
+
+    def set_claiming(self, node: int, claiming: bool) -> str:
+        """Lets a node claim jobs, or nothing more; its name. For administrators of all. Raises NodeNotFound."""
+        with self._door.acting(wakes=True):
+            self._door.require_everywhere(Role.ADMINISTRATOR)
+            name = self._door.store.nodes.set_claiming(node, claiming)
+            self._door.note("node.claim" if claiming else "node.stop_claiming", node=name)
+        return name
 
     def tasks(self) -> list[Row]:
         """The tasks that may be queued, for whoever sees any client at all."""

@@ -137,6 +137,8 @@ REQUESTS: dict[str, Callable[[Any], list[Request]]] = {
     ],
     "DELETE /clients/{name}": lambda them: [(f"/clients/{them.name}", {})],
     "GET /nodes": once("/nodes"),
+    "POST /nodes/{node_id}/stop-claiming": once("/nodes/1/stop-claiming"),
+    "POST /nodes/{node_id}/claim": once("/nodes/1/claim"),
     "GET /tasks": once("/tasks"),
     "GET /tasks/{name}": once("/tasks/ocr"),
     "GET /autostart": once("/autostart"),
@@ -145,7 +147,14 @@ REQUESTS: dict[str, Callable[[Any], list[Request]]] = {
     "GET /events": lambda them: [("/events", {}), ("/events", {"headers": {"Last-Event-ID": "0"}})],
 }
 
-GLOBAL = {"POST /clients", "DELETE /clients/{name}", "GET /nodes", "PUT /autostart"}
+GLOBAL = {
+    "POST /clients",
+    "DELETE /clients/{name}",
+    "GET /nodes",
+    "POST /nodes/{node_id}/stop-claiming",
+    "POST /nodes/{node_id}/claim",
+    "PUT /autostart",
+}
 """What belongs to all clients: needs a role for all."""
 
 OF_NOBODY = {

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from taskserver.database.schema import metadata
 from taskserver.errors import NotFound, TaskServerError
-from taskserver.store import Role, Store
+from taskserver.store import Role, Store, Tally
 from taskserver.web.scope import Forbidden, Scope
 
 NOWHERE = 9_999_999
@@ -105,6 +105,13 @@ GLOBAL: dict[str, Call] = {
     "clients.add": lambda scope, them: scope.clients.add("new"),
     "clients.delete": lambda scope, them: scope.clients.delete(them.name),
     "server.nodes": lambda scope, them: scope.server.nodes(),
+    "server.node": lambda scope, them: scope.server.node(1),
+    "server.set_claiming": lambda scope, them: scope.server.set_claiming(1, False),
+    "figures.require": lambda scope, them: scope.figures.require(),
+    "figures.jobs": lambda scope, them: scope.figures.jobs(),
+    "figures.missed": lambda scope, them: scope.figures.missed(),
+    "figures.nodes": lambda scope, them: scope.figures.nodes(),
+    "figures.count_runs": lambda scope, them: scope.figures.count_runs(Tally()),
     "server.set_autostart": lambda scope, them: scope.server.set_autostart(False),
     "users.find": lambda scope, them: scope.users.find(),
     "users.get": lambda scope, them: scope.users.get("administrator of acme"),

@@ -21,15 +21,15 @@ def upgrade() -> None:
     _sessions(dialect)
     _tokens(dialect)
     _idempotency_keys(dialect)
+    _nodes(dialect)
+    _runs(dialect)
     _indexes()
 
 
 def _users(dialect: str) -> None:
     op.execute("ALTER TABLE users ADD COLUMN theme TEXT CHECK (theme IN ('light', 'dark'))")
     op.execute(f"ALTER TABLE users ADD COLUMN shortcuts BOOLEAN NOT NULL DEFAULT {TRUE[dialect]}")
-    name, condition = instant_check("users", "last_login_at", dialect)
-    kind = {"sqlite": "VARCHAR(26)", "postgresql": "TIMESTAMP WITH TIME ZONE"}[dialect]
-    op.execute(f"ALTER TABLE users ADD COLUMN last_login_at {kind} CONSTRAINT {name} CHECK ({condition})")
+    _add_instant("users", "last_login_at", dialect)
     op.create_table(
         "user_roles",
         sa.Column("id", number(), primary_key=True),
@@ -93,6 +93,22 @@ def _idempotency_keys(dialect: str) -> None:
         instant("created_at", dialect, now=True),
         *checks("idempotency_keys", dialect, instants=["created_at"], documents=["response"]),
     )
+
+
+def _nodes(dialect: str) -> None:
+    op.execute("ALTER TABLE nodes ADD COLUMN memory_bytes BIGINT")
+    op.execute(f"ALTER TABLE nodes ADD COLUMN claiming BOOLEAN NOT NULL DEFAULT {TRUE[dialect]}")
+
+
+def _runs(dialect: str) -> None:
+    """How long a job has waited can't be told any more once its row has gone."""
+    _add_instant("runs", "waiting_since", dialect)
+
+
+def _add_instant(table: str, column: str, dialect: str) -> None:
+    name, condition = instant_check(table, column, dialect)
+    kind = {"sqlite": "VARCHAR(26)", "postgresql": "TIMESTAMP WITH TIME ZONE"}[dialect]
+    op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind} CONSTRAINT {name} CHECK ({condition})")
 
 
 def _indexes() -> None:
