@@ -29,7 +29,7 @@ from taskserver.web.visit import Console, Visit
 
 log = logging.getLogger("taskserver.web")
 
-OPEN = frozenset({"/login", "/first-login", "/healthz", "/readyz", "/metrics", "/favicon.ico"})
+OPEN = frozenset({"/login", "/first-login", "/new-password", "/healthz", "/readyz", "/metrics", "/favicon.ico"})
 OPEN_BELOW = "/static/"
 
 

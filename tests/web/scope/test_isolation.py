@@ -112,6 +112,7 @@ GLOBAL: dict[str, Call] = {
     "users.edit": lambda scope, them: scope.users.edit("administrator of acme", language="de"),
     "users.set_password": lambda scope, them: scope.users.set_password("administrator of acme", "x" * 5 + "12345"),
     "users.set_role": lambda scope, them: scope.users.set_role("administrator of acme", Role.ADMINISTRATOR),
+    "users.make_password_link": lambda scope, them: scope.users.make_password_link("administrator of acme"),
     "users.delete": lambda scope, them: scope.users.delete("administrator of acme"),
     "tokens.find": lambda scope, them: scope.tokens.find(),
     "tokens.add": lambda scope, them: scope.tokens.add("mine", role=Role.ADMINISTRATOR),
