@@ -52,7 +52,7 @@ def audit(visit: Visiting, before: Word = "", after: Word = "") -> Response:
         fault=fault,
         shown=shown,
         given=given,
-        clients=scope.clients.find(),
+        clients=scope.clients.known(),
         actions=sorted(((name, action_word(name)) for name in ACTIONS), key=lambda each: each[1].lower()),
         action_word=action_word,
         detail_words=detail_words,

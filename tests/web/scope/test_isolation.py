@@ -96,6 +96,7 @@ VERBS: dict[str, Call] = {
     "runs.failures": lambda scope, them: [scope.runs.failures(), scope.runs.failures(client=them.name)],
     "runs.durations": lambda scope, them: scope.runs.durations(),
     "clients.find": lambda scope, them: scope.clients.find(),
+    "clients.known": lambda scope, them: scope.clients.known(),
     "clients.get": lambda scope, them: scope.clients.get(them.name),
     "clients.edit": lambda scope, them: scope.clients.edit(them.name, title="mine"),
     "clients.set_login": lambda scope, them: scope.clients.set_login(them.name, None),
