@@ -373,8 +373,8 @@ def test_a_page_in_turn_reads_no_more_than_it_shows(store, sql):
 
     other = store.clients.add("b", login="x")["id"]
     sql(
-        "INSERT INTO jobs (task, ready, client_id) "
-        f"SELECT 'ocr', 1, CASE WHEN i < 1500 THEN 1 ELSE {other} END FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT i FROM n) AS n"
+        f"INSERT INTO jobs (task, ready, client_id) SELECT 'ocr', 1, CASE i % 2 WHEN 0 THEN 1 ELSE {other} END "
+        "FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT i FROM n) AS n"
     )
     statements = []
 

@@ -28,8 +28,12 @@ class House:
     strangers: dict[str, str] = field(default_factory=dict)
 
 
-def furnish(store: Store, node: Any, clock: Any, add_user: Callable[..., str]) -> House:
+def furnish(store: Store, node: Any, clock: Any, daemon: Any, add_user: Callable[..., str]) -> House:
     """Fills the store as a working day does; anna is an administrator."""
+    daemon.more = {
+        **{"since": "2026-11-20T05:12:44+00:00", "node_id": "here", "version": "1.4.0", "busy": 2, "free": 2},
+        **{"waiting": 4, "autostart": True, "database": "postgresql://erp@db/tasks", "memory_rss": 48_300_032},
+    }
     add_user(Role.ADMINISTRATOR)
     add_user(Role.OPERATOR, name="bert")
     store.users.add("carla")

@@ -69,13 +69,13 @@ def first_login(store, address):
     return f"{address}/first-login?link=first"
 
 
-def test_no_page_has_a_fault_and_none_is_forgotten(window, app, store, node, clock, add_user, first_login):
+def test_no_page_has_a_fault_and_none_is_forgotten(window, app, store, node, clock, daemon, add_user, first_login):
     page = window.page
     page.goto(first_login)
     found = look(page)
     window.open("/login")
     found += look(page)
-    house = furnish(store, node, clock, add_user)
+    house = furnish(store, node, clock, daemon, add_user)
 
     for path in house.strangers.values():
         window.open(path)
@@ -88,7 +88,7 @@ def test_no_page_has_a_fault_and_none_is_forgotten(window, app, store, node, clo
 
     assert not found, "\n".join(found)
     seen = [path.partition("?")[0] for path in (*house.pages.values(), *house.strangers.values())]
-    pages = {route for route in app.state.routes if "GET" in route.methods and not route.path.startswith("/api/")}
+    pages = [route for route in app.state.routes if "GET" in route.methods and not route.path.startswith("/api/")]
     missing = [
         route.path
         for route in pages
@@ -99,7 +99,7 @@ def test_no_page_has_a_fault_and_none_is_forgotten(window, app, store, node, clo
     assert missing == []
 
 
-def test_pictures_of_every_page(request, make_window, store, node, clock, add_user, first_login):
+def test_pictures_of_every_page(request, make_window, store, node, clock, daemon, add_user, first_login):
     folder = request.config.getoption("--screenshots")
     if not folder:
         pytest.skip("writes pictures with --screenshots DIR alone")
@@ -117,7 +117,7 @@ def test_pictures_of_every_page(request, make_window, store, node, clock, add_us
                 window.page.screenshot(path=file, full_page=True)
 
     take("first-login", first_login, "en")
-    house = furnish(store, node, clock, add_user)
+    house = furnish(store, node, clock, daemon, add_user)
     for name, path in house.strangers.items():
         take(name, window.address + path, "en")
     window.sign_in()
