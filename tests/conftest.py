@@ -24,6 +24,7 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--power-cut", action="store_true", help="also boot a virtual machine and cut its power")
+    parser.addoption("--screenshots", metavar="DIR", help="also write a picture of every page of the console")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -48,19 +48,30 @@ class Audit:
         self,
         *,
         visible: Collection[int] | None = None,
+        client_id: int | None = None,
         actor: str | None = None,
         action: str | None = None,
         job_id: int | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         before_id: int | None = None,
+        after_id: int | None = None,
         limit: int = 100,
     ) -> list[Row]:
-        """The newest first, with `client` by name. `visible`: ids of clients; None: everything."""
+        """The newest first, with `client` by name. `visible`: ids of clients; None: everything.
+
+        `before_id` goes on to older rows; `after_id` to newer ones, of which it takes the next.
+        """
         wanted: list[ColumnElement[bool]] = []
         if visible is not None:
             wanted.append(audit.c.client_id.in_(list(visible)))
-        for column, value in ((audit.c.actor, actor), (audit.c.action, action), (audit.c.job_id, job_id)):
+        equal = (
+            (audit.c.client_id, client_id),
+            (audit.c.actor, actor),
+            (audit.c.action, action),
+            (audit.c.job_id, job_id),
+        )
+        for column, value in equal:
             if value is not None:
                 wanted.append(column == value)
         if since is not None:
@@ -69,7 +80,11 @@ class Audit:
             wanted.append(audit.c.at < until)
         if before_id is not None:
             wanted.append(audit.c.id < before_id)
+        if after_id is not None:
+            wanted.append(audit.c.id > after_id)
         query = select(audit, clients.c.name.label("client")).outerjoin(clients, clients.c.id == audit.c.client_id)
         with self._database.read() as connection:
-            rows = connection.execute(query.where(*wanted).order_by(audit.c.id.desc()).limit(limit))
-            return [as_dict(row) for row in rows]
+            order = audit.c.id.desc() if after_id is None else audit.c.id
+            rows = connection.execute(query.where(*wanted).order_by(order).limit(limit))
+            found = [as_dict(row) for row in rows]
+        return found if after_id is None else found[::-1]

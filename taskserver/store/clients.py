@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs
@@ -35,13 +35,15 @@ class Clients:
 
     def find(self, *, visible: Collection[int] | None = None) -> list[dict[str, Any]]:
         """Every client by name, or those with these ids, with the numbers of its waiting and running jobs."""
-        query = select(clients)
-        if visible is not None:
-            query = query.where(clients.c.id.in_(list(visible)))
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(clients.c.name)).all()
+            rows = connection.execute(_by_name(visible)).all()
             counts = self._counts(connection)
         return [_client(row, counts) for row in rows]
+
+    def known(self, *, visible: Collection[int] | None = None) -> list[dict[str, Any]]:
+        """The same without those numbers, for which every waiting job is counted."""
+        with self._database.read() as connection:
+            return [as_dict(row) for row in connection.execute(_by_name(visible))]
 
     def edit(self, name: str, **changed: Any) -> None:
         """Changes new_name, title, max_parallel (None: no limit). Raises ClientExists, EmptyName."""
@@ -94,6 +96,11 @@ class Clients:
     def _refuse_twin(connection: Connection, name: str) -> None:
         if connection.execute(select(clients.c.id).where(clients.c.name == name)).first():
             raise ClientExists(name=name)
+
+
+def _by_name(visible: Collection[int] | None) -> Select[Any]:
+    query = select(clients).order_by(clients.c.name)
+    return query if visible is None else query.where(clients.c.id.in_(list(visible)))
 
 
 def client_id(connection: Connection, name: str) -> int:

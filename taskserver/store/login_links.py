@@ -1,4 +1,4 @@
-"""One-time links that let somebody in who has no password yet. Kept as hashes; each works once, for a while."""
+"""One-time links that let somebody in who has no password. Kept as hashes; each works once, for a while."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from taskserver.database import Database
 from taskserver.database.schema import login_links
 
 FIRST_ADMINISTRATOR = "first administrator"
+_NEW_PASSWORD = "new password of user "  # noqa: S105
+
+
+def new_password_of(user_id: int) -> str:
+    """The purpose of a link with which a user chooses a password."""
+    return f"{_NEW_PASSWORD}{user_id}"
+
+
+def user_of_purpose(purpose: str) -> int | None:
+    """Whose password may be chosen; None where the link is for something else."""
+    number = purpose.removeprefix(_NEW_PASSWORD)
+    return int(number) if number != purpose and number.isdecimal() else None
 
 
 class LoginLinks:

@@ -21,7 +21,8 @@ from sqlalchemy import ColumnElement, Connection, false, func, or_, select, text
 from taskserver.clock import from_text, to_text
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, tasks
-from taskserver.jobs import Status
+from taskserver.jobs import Ready, Status
+from taskserver.store import turns
 from taskserver.store.errors import PageGone
 from taskserver.store.reading import Reading, as_job
 from taskserver.store.searching import holds
@@ -92,6 +93,9 @@ RANKS = (
     _Rank(_BY_ID, (_Stream(f"{_ENDED} AND jobs.ended_at IS NULL", frozenset(_OVER)),), descending=True),
 )
 
+_IN_TURN = {1: Ready.BY_HAND, 2: Ready.QUEUED}
+"""Ranks whose jobs start in the turn of their clients, and the level that they are ready at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -111,7 +115,8 @@ class Place:
         try:
             rank, *parts = json.loads(base64.b64decode(word + "=" * (-len(word) % 4), b"-_", validate=True))
             key = RANKS[rank].key
-            if type(rank) is not int or rank < 0 or len(parts) != len(key):
+            lengths = (len(key), turns.LENGTH) if rank in _IN_TURN else (len(key),)
+            if type(rank) is not int or rank < 0 or len(parts) not in lengths:
                 raise PageGone()
             instants = RANKS[rank].instants
             return cls(rank, tuple(_part(part, is_instant=at in instants) for at, part in enumerate(parts)))
@@ -147,14 +152,25 @@ class Overview:
         self._database = database
 
     def page(
-        self, wanted: Wanted, *, after: Place | None = None, before: Place | None = None, limit: int = 50
+        self,
+        wanted: Wanted,
+        *,
+        after: Place | None = None,
+        before: Place | None = None,
+        limit: int = 50,
+        in_turn: bool = False,
     ) -> Page:
-        """At most `limit` jobs behind the one place, or ahead of the other, in the order of the whole list."""
+        """At most `limit` jobs behind the one place, or ahead of the other, in the order of the whole list.
+
+        `in_turn`: queued jobs stand as the clients take turns. That is the order in which they will start; but it
+        changes whenever one starts, so whoever has to see each job exactly once does without.
+        """
         backward = before is not None
         start = before if backward else after
         with self._database.read() as connection:
             conditions = _conditions(self._database, connection, wanted)
-            found = list(islice(self._walk(connection, wanted, conditions, start, backward, limit + 1), limit + 1))
+            walk = self._walk(connection, wanted, conditions, start, backward, limit + 1, in_turn)
+            found = list(islice(walk, limit + 1))
             has_more = len(found) > limit
             places: list[Place] = found[:limit]
             if backward:
@@ -197,6 +213,7 @@ class Overview:
         start: Place | None,
         backward: bool,
         limit: int,
+        in_turn: bool,
     ) -> Iterator[Place]:
         """The places from `start` on, away from it; asked for lazily, one rank after the other."""
         seen: set[int] = set()  # a job that changes meanwhile may be met in two ranks
@@ -209,7 +226,12 @@ class Overview:
                 if wanted.status is None or stream.statuses & set(wanted.status)
             ]
             key = start.key if start is not None and number == start.rank else None
-            for row in _rank(connection, RANKS[number], streams, conditions, key, backward, limit):
+            if in_turn and number in _IN_TURN and streams:
+                rows = _turns(connection, number, wanted.visible, conditions, key, backward, limit)
+            else:
+                plain = None if key is None else key[-len(RANKS[number].key) :]
+                rows = _rank(connection, RANKS[number], streams, conditions, plain, backward, limit)
+            for row in rows:
                 if row[-1] not in seen:
                     seen.add(row[-1])
                     yield Place(number, row)
@@ -219,6 +241,21 @@ class Overview:
         query = Reading.select_jobs().where(jobs.c.id.in_(ids))
         found = {row.id: as_job(row) for row in connection.execute(query)}
         return [found[job_id] for job_id in ids if job_id in found]
+
+
+def _turns(
+    connection: Connection,
+    rank: int,
+    visible: Collection[int] | None,
+    conditions: Sequence[ColumnElement[bool]],
+    start: tuple[Any, ...] | None,
+    backward: bool,
+    limit: int,
+) -> Iterator[tuple[Any, ...]]:
+    if start is not None and len(start) != turns.LENGTH:
+        raise PageGone()
+    found = turns.Turns.of(connection, _IN_TURN[rank], conditions, visible=visible, start=start)
+    return found.walk(start, backward=backward, limit=limit)
 
 
 def _rank(

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from taskserver.database import Database
-from taskserver.database.schema import sessions, user_roles, users
+from taskserver.database.schema import login_links, sessions, user_roles, users
 from taskserver.store.errors import InvalidUserName, LastAdministrator, UserExists, UserNotFound
+from taskserver.store.login_links import new_password_of, user_of_purpose
 from taskserver.store.roles import Role, client_id_of, grants_of_users, replace_grant
 from taskserver.store.rows import as_dict
 
@@ -104,7 +105,8 @@ class Users:
                 connection.execute(delete(sessions).where(sessions.c.user_id == user["id"]))
 
     def set_password_hash(self, name: str, password_hash: str, *, keep_session: str | None = None) -> None:
-        """Ends every session of the user but that with the hash `keep_session`: they may be a thief's."""
+        """Ends every session of the user but that with the hash `keep_session`: they may be a thief's. Links with
+        which a password could be chosen are worth nothing any more."""
         with self._database.write() as connection:
             user = self._get(connection, name)
             connection.execute(update(users).where(users.c.id == user["id"]).values(password_hash=password_hash))
@@ -112,6 +114,7 @@ class Users:
             if keep_session is not None:
                 ended = ended.where(sessions.c.id_hash != keep_session)
             connection.execute(ended)
+            self._drop_links(connection, user["id"])
 
     def renew_hash(self, user_id: int, old: str, new: str) -> None:
         """The same password, hashed as it is done today; no session ends."""
@@ -133,6 +136,26 @@ class Users:
         with self._database.write() as connection, self._keeping_an_administrator(connection):
             user = self._get(connection, name)
             connection.execute(delete(users).where(users.c.id == user["id"]))
+            self._drop_links(connection, user["id"])
+
+    def waits_for_password(self, link_hash: str) -> Row | None:
+        """The active user who may choose a password by this link, if it still works."""
+        with self._database.read() as connection:
+            purpose = connection.execute(
+                select(login_links.c.purpose).where(
+                    login_links.c.hash == link_hash,
+                    login_links.c.used_at.is_(None),
+                    login_links.c.expires_at > self._database.now(),
+                )
+            ).scalar()
+            user_id = user_of_purpose(purpose or "")
+            row = connection.execute(select(users).where(users.c.id == user_id, users.c.active)).first()
+        return None if row is None else _user(row)
+
+    @staticmethod
+    def _drop_links(connection: Connection, user_id: int) -> None:
+        """The number may be another user's one day."""
+        connection.execute(delete(login_links).where(login_links.c.purpose == new_password_of(user_id)))
 
     def _get(self, connection: Connection, name: str) -> Row:
         row = connection.execute(select(users).where(users.c.name == name)).first()

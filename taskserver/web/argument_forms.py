@@ -16,7 +16,7 @@ from typing import Any
 from taskserver.tasks.errors import ArgumentFault, InvalidArguments
 from taskserver.texts import language, mark, translate
 from taskserver.web import moments
-from taskserver.web.redaction import is_secret
+from taskserver.web.redaction import HIDDEN, is_secret
 
 PLAIN, AS_JSON, MORE = "a.", "j.", "m."
 """What the names of a form's fields begin with: an argument, one as JSON, all others in one JSON object."""
@@ -46,6 +46,11 @@ class Field:
     @property
     def id(self) -> str:
         return self.name.replace(".", "-", 1)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it stands for a secret that is not shown."""
+        return self.value == HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +151,12 @@ class _Argument:
 
     def field(self) -> Field:
         default = self._given.get("default")
-        known = default is not None and default != "" and not is_secret(self.name)
+        known = default is not None and default != "" and not self._hides()
         return Field(
             self.name,
             PLAIN + self.name,
-            "secret" if self.kind == "text" and is_secret(self.name) else self.kind,
-            required=self._required and self.kind != "boolean",
+            "secret" if self.kind == "text" and self._hides() else self.kind,
+            required=self._required and self.kind != "boolean" and not self._nullable,
             hint=str(self._given.get("description") or self._type.get("description") or ""),
             default=self._shown(default) if known else "",
             choices=self._choices(),
@@ -182,8 +187,11 @@ class _Argument:
         if self.kind == "boolean":
             return {self.name: text.strip() in ("true", "on")}
         if text == "" or (self.kind != "text" and not text.strip()):
-            return {}
+            return {self.name: None} if self._required and self._nullable else {}
         return {self.name: self._value(text)}
+
+    def _hides(self) -> bool:
+        return is_secret(self.name) or self._type.get("format") == "password"
 
     def _value(self, text: str) -> Any:
         if self.kind == "list":

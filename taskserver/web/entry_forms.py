@@ -8,6 +8,7 @@ from typing import Any
 from taskserver.errors import UsageError
 from taskserver.jobs import Misfire, Overlap
 from taskserver.texts import mark, translate
+from taskserver.web.forms import whole_number
 
 _MISFIRES = (
     (Misfire.ONCE, mark("one job for all that was missed")),
@@ -21,15 +22,12 @@ _OVERLAPS = (
 
 TEXTS = ("name", "title", "description", "cron_spec", "time_zone", "node_id")
 NUMBERS = {"priority": (-1_000_000, 1_000_000), "max_attempts": (1, 1000)}
+_NUMBER_WORDS = {"priority": mark("Priority"), "max_attempts": mark("Attempts")}
 _LONGEST = 2000
 
 
 class NameMissing(UsageError):
     text = mark("give the cron entry a name")
-
-
-class NotANumber(UsageError):
-    text = mark("{field} must be a whole number from {least} to {most}, not {value!r}")
 
 
 def misfires() -> dict[str, str]:
@@ -68,7 +66,7 @@ def posted(given: Mapping[str, Any], otherwise: Mapping[str, str]) -> dict[str, 
 
 
 def columns(form: Mapping[str, str]) -> dict[str, Any]:
-    """What is stored. Raises NameMissing, NotANumber; the schedule is for the store to judge."""
+    """What is stored. Raises NameMissing, NotAWholeNumber; the schedule is for the store to judge."""
     values: dict[str, Any] = {name: form[name].replace("\0", "").strip() for name in TEXTS}
     if not values["name"]:
         raise NameMissing()
@@ -82,13 +80,4 @@ def columns(form: Mapping[str, str]) -> dict[str, Any]:
 
 def _number(field: str, text: str) -> int | None:
     least, most = NUMBERS[field]
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        value = int(text) if len(text) < 20 else most + 1
-    except ValueError:
-        value = most + 1
-    if not least <= value <= most:
-        raise NotANumber(field=field, least=least, most=most, value=text[:50])
-    return value
+    return whole_number(translate(_NUMBER_WORDS[field]), text, least=least, most=most)

@@ -8,7 +8,7 @@ from taskserver.errors import UsageError
 from taskserver.texts import mark
 from taskserver.web.moments import zone
 
-LONGEST = 300
+LONGEST = 1000
 
 
 class InvalidFilterTime(UsageError):

@@ -34,7 +34,7 @@ _PROMETHEUS = Principal(name="metrics_token_file", kind="token", grants=(Grant(R
 log = logging.getLogger("taskserver.web")
 
 PROBES = frozenset({"/healthz", "/readyz"})
-OPEN = frozenset({"/login", "/first-login", "/favicon.ico", *PROBES})
+OPEN = frozenset({"/login", "/first-login", "/new-password", "/favicon.ico", *PROBES})
 OPEN_BELOW = "/static/"
 METRICS = "/metrics"
 

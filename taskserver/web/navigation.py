@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("/nodes", mark("Nodes"), "n", Role.VIEWER),
     Entry("/clients", mark("Clients"), "m"),
     Entry("/users", mark("Users"), "u", Role.ADMINISTRATOR),
+    Entry("/audit", mark("Audit"), "a", Role.ADMINISTRATOR),
     Entry("/settings", mark("Settings"), "e", Role.ADMINISTRATOR),
     Entry("/server", mark("Server"), "s", Role.VIEWER),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from starlette.responses import Response
 
 from taskserver.errors import UsageError
 from taskserver.store import Role
-from taskserver.store.login_links import FIRST_ADMINISTRATOR
+from taskserver.store.login_links import FIRST_ADMINISTRATOR, new_password_of
 from taskserver.texts import mark
 from taskserver.web.security.cookies import SESSION, VISIT
 from taskserver.web.security.passwords import hashed, is_outdated, verified
@@ -29,6 +30,10 @@ class WrongLogin(UsageError):
 
 class LinkUsedUp(UsageError):
     text = mark("this link was used or is too old; `task_server console login-url` prints a new one")
+
+
+class PasswordLinkUsedUp(UsageError):
+    text = mark("this link was used or is too old; an administrator can make another one")
 
 
 def idle_time(lifetime: timedelta) -> timedelta:
@@ -105,3 +110,29 @@ def make_first_administrator(visit: Visit, link: str, name: str, password: str, 
         user = store.users.add(name, password_hash, role=Role.ADMINISTRATOR)
         store.audit.write("user.add", actor=name, source=visit.source, detail={"user": name, "by": "link"})
         begin_session(visit, user["id"], name, response)
+
+
+def user_of_link(visit: Visit, link: str) -> dict[str, Any]:
+    """Who may choose a password by this link. Raises PasswordLinkUsedUp."""
+    user = visit.console.store.users.waits_for_password(secret_hash(link))
+    if user is None:
+        raise PasswordLinkUsedUp()
+    return user
+
+
+def choose_password(visit: Visit, link: str, password: str, response: Response) -> None:
+    """Signs the user in with the new password, and out everywhere else.
+
+    Raises PasswordLinkUsedUp, or what is wrong with the password; then the link still works.
+    """
+    store = visit.console.store
+    name = user_of_link(visit, link)["name"]
+    password_hash = hashed(password, name=name)
+    with store.together():
+        user = user_of_link(visit, link)
+        if not store.login_links.use(secret_hash(link), new_password_of(user["id"])):
+            raise PasswordLinkUsedUp()
+        store.users.set_password_hash(user["name"], password_hash)
+        detail = {"user": user["name"], "by": "link"}
+        store.audit.write("user.set_password", actor=user["name"], source=visit.source, detail=detail)
+        begin_session(visit, user["id"], user["name"], response)

@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any
 
 from taskserver.errors import TaskServerError
+from taskserver.server_words import DEAD, RUNNING, STOPPED, UNKNOWN
 from taskserver.store import Store
 from taskserver.texts import plural, translate
 from taskserver.web.scope import Scope
 
 KEPT_SECONDS = 2.0
 
-RUNNING = "running"
+DRAINING = "draining"
+_NOT_WORKING = (STOPPED, DEAD, UNKNOWN, DRAINING)
 
 
 class ServerStatus:
@@ -53,8 +55,9 @@ class ServerStatus:
 
     def banners(self, scope: Scope) -> list[dict[str, str]]:
         found = []
-        if not self.is_running():
-            found.append({"kind": "bad", "text": translate("The task server is not running: no job starts.")})
+        document, is_running = self._current()
+        if not is_running:
+            found.append({"kind": "bad", "text": _why_nothing_starts(document)})
         if not scope.server.autostart():
             waiting = scope.jobs.counts()["waiting"]
             text = plural(
@@ -73,7 +76,15 @@ class ServerStatus:
             return self._known[1], self._known[2]
 
     def _runs(self, document: dict[str, Any]) -> bool:
-        if document.get("state") == RUNNING:
+        if document["state"] not in _NOT_WORKING:
             return True
         elsewhere = (node for node in self._store.nodes.alive() if node["node_id"] != self._node_id)
         return any(elsewhere)
+
+
+def _why_nothing_starts(document: dict[str, Any]) -> str:
+    if document["state"] == DRAINING:
+        return translate("The task server is stopping: no further job starts.")
+    if document["state"] == UNKNOWN:
+        return translate("Whether the task server is running cannot be told.")
+    return translate("The task server is not running: no job starts.")

@@ -86,7 +86,7 @@ class Visit:
     @property
     def now(self) -> datetime:
         """The database's time."""
-        return self.console.store.database.now()
+        return self.console.store.database.now() if self.principal is None else self.scope.now()
 
     # --- addresses
 
@@ -95,6 +95,11 @@ class Visit:
         given = {name: value for name, value in query.items() if value is not None and value != ""}
         root = self.console.settings.console.root_path
         return f"{root}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+
+    def public_url(self, path: str, **query: Any) -> str:
+        """The same with the host before it, to be sent to somebody. The Host header was checked."""
+        host = self.console.settings.console.public_url
+        return (host or f"{self.request.url.scheme}://{self.request.headers['host']}") + self.url(path, **query)
 
     def asset(self, name: str) -> str:
         return self.url(f"{self.console.assets}/{name}")

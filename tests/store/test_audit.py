@@ -68,3 +68,18 @@ def test_without_its_row_an_action_is_not_done_nor_a_row_without_its_action(stor
 
     assert store.jobs.get(job_id)["status"] == "waiting"
     assert store.audit.find() == []
+
+
+def test_the_audit_is_read_on_from_both_sides(store):
+    acme = store.clients.add("acme")["id"]
+    for number in range(7):
+        store.audit.write("job.stop", actor=f"user {number}", client_id=acme if number % 2 else None)
+    ids = [row["id"] for row in store.audit.find()]
+
+    def found(**wanted):
+        return [row["id"] for row in store.audit.find(**wanted)]
+
+    assert found(before_id=ids[1], limit=3) == ids[2:5]
+    assert found(after_id=ids[5], limit=3) == ids[2:5]
+    assert found(after_id=ids[0]) == []
+    assert found(client_id=acme) == ids[1::2]

@@ -279,3 +279,111 @@ def test_a_job_that_ends_while_the_page_is_made_stands_on_it_once(store):
 
     assert stopped == [job_id]
     assert [row["id"] for row in page.rows] == [job_id]
+
+
+# --- in turn, as claims take them
+
+
+@pytest.fixture
+def crowd(store: Any, clock: Any) -> list[str]:
+    """Three clients that work and one without a login; the first has most."""
+    store.clients.set_login("default", "root")
+    for name in ("b", "c", "idle"):
+        store.clients.add(name, login=None if name == "idle" else "x")
+    given = [*["default"] * 6, *["idle"] * 2, *["b"] * 3, "c", "b", "default"]
+    for number, client in enumerate(given):
+        clock.advance(seconds=1)
+        store.jobs.enqueue("ocr", client=client, title=f"{client} {number}", priority=9 if number == 5 else 0)
+    return given
+
+
+IN_TURN = [
+    *("default 5", "b 8", "c 11", "default 0", "b 9", "default 1", "b 10", "default 2", "b 12"),
+    *("default 3", "default 4", "default 13", "idle 6", "idle 7"),
+]
+
+
+def test_clients_take_turns_and_who_has_no_login_comes_last(store, crowd):
+    assert titles(store.overview.page(Wanted(), in_turn=True).rows) == IN_TURN
+
+
+def test_the_order_is_that_in_which_claims_take_them(store, node, crowd):
+    """Also with the turn in the middle and a job that was started by hand."""
+    node.claim(free=2)
+    store.jobs.start(store.jobs.find(client="default", status="waiting")[0]["id"])
+    predicted = [row["id"] for row in store.overview.page(Wanted(status=["waiting"]), in_turn=True).rows]
+
+    taken = []
+    while claims := node.claim(free=1):
+        taken += [claim.job_id for claim in claims]
+
+    assert taken == predicted[: len(taken)]
+    assert len(taken) == len(crowd) - 4
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 14])
+def test_pages_in_turn_go_on_both_ways_and_leave_nothing_out(store, crowd, limit):
+    def look(**where):
+        return store.overview.page(Wanted(), limit=limit, in_turn=True, **where)
+
+    forward = [look()]
+    while forward[-1].after:
+        forward.append(look(after=Place.read(forward[-1].after.write())))
+        assert len(forward) < 50
+    backward = [forward[-1]]
+    while backward[-1].before:
+        backward.append(look(before=Place.read(backward[-1].before.write())))
+        assert len(backward) < 50
+
+    assert [title for page in forward for title in titles(page.rows)] == IN_TURN
+    assert [title for page in reversed(backward) for title in titles(page.rows)] == IN_TURN
+
+
+def test_a_page_in_turn_goes_on_while_jobs_go(store, crowd):
+    first = store.overview.page(Wanted(), limit=4, in_turn=True)
+    for row in first.rows:
+        store.jobs.delete(row["id"])
+
+    second = store.overview.page(Wanted(), after=first.after, limit=10, in_turn=True)
+
+    assert sorted(titles(second.rows)) == sorted(IN_TURN[4:])
+
+
+def test_a_place_of_the_one_order_is_none_of_the_other(store, crowd):
+    plain, turned = (store.overview.page(Wanted(), limit=3, in_turn=each) for each in (False, True))
+
+    with pytest.raises(PageGone):
+        store.overview.page(Wanted(), after=plain.after, in_turn=True)
+    assert len(store.overview.page(Wanted(), after=turned.after).rows) > 0
+
+
+def test_filters_hold_in_turn_too(store, crowd):
+    def shown(**wanted):
+        return titles(store.overview.page(Wanted(**wanted), in_turn=True).rows)
+
+    assert shown(client="b") == ["b 8", "b 9", "b 10", "b 12"]
+    assert shown(text="default") == ["default 5", *(f"default {number}" for number in (0, 1, 2, 3, 4, 13))]
+    assert shown(status=["failed"]) == []
+    assert shown(visible=[]) == []
+
+
+def test_a_page_in_turn_reads_no_more_than_it_shows(store, sql):
+    """Of many waiting jobs a handful of each client."""
+    from sqlalchemy import event
+
+    other = store.clients.add("b", login="x")["id"]
+    sql(
+        f"INSERT INTO jobs (task, ready, client_id) SELECT 'ocr', 1, CASE i % 2 WHEN 0 THEN 1 ELSE {other} END "
+        "FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999) SELECT i FROM n) AS n"
+    )
+    statements = []
+
+    def note(connection, cursor, statement, parameters, context, many):
+        statements.append(statement)
+
+    event.listen(store.database.engine, "after_cursor_execute", note)
+    page = store.overview.page(Wanted(), limit=10, in_turn=True)
+    event.remove(store.database.engine, "after_cursor_execute", note)
+
+    assert len(page.rows) == 10
+    assert len(statements) < 30

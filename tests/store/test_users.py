@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from taskserver.store.errors import (
     UserExists,
     UserNotFound,
 )
+from taskserver.store.login_links import FIRST_ADMINISTRATOR, new_password_of
 
 
 def test_a_user_has_roles_in_clients_and_in_all(store):
@@ -160,3 +162,35 @@ def test_of_two_last_administrators_who_leave_at_once_one_stays(store):
 
     assert len(refused) == 1
     assert [user["name"] for user in store.users.find()] == sorted([*refused, "carl"])
+
+
+def test_a_link_for_a_password_leads_to_its_user_alone(store, clock):
+    for name in ("anna", "bert", "carl"):
+        user = store.users.add(name)
+        store.login_links.make(f"link of {name}", new_password_of(user["id"]), lifetime=timedelta(hours=1))
+    store.login_links.make("first", FIRST_ADMINISTRATOR, lifetime=timedelta(hours=1))
+    store.users.edit("carl", active=False)
+
+    def user_of(link):
+        found = store.users.waits_for_password(link)
+        return found and found["name"]
+
+    assert [user_of(f"link of {name}") for name in ("anna", "bert", "carl")] == ["anna", "bert", None]
+    assert user_of("first") is None
+    assert user_of("") is None
+    assert "password_hash" not in store.users.waits_for_password("link of anna")
+    store.users.set_password_hash("anna", "x")
+    assert user_of("link of anna") is None
+    assert store.login_links.use("link of bert", new_password_of(store.users.get("bert")["id"]))
+    assert user_of("link of bert") is None
+
+
+def test_who_gets_the_number_of_a_deleted_user_does_not_get_the_links(store):
+    first = store.users.add("anna")
+    store.login_links.make("link", new_password_of(first["id"]), lifetime=timedelta(hours=1))
+
+    store.users.delete("anna")
+    store.users.add("bert")
+
+    assert store.users.waits_for_password("link") is None
+    assert not store.login_links.works("link", new_password_of(first["id"]))

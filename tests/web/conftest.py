@@ -200,9 +200,10 @@ class Daemon:
     """What the control program would say of the daemon beside the console."""
 
     state: str = "running"
+    more: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> dict[str, Any]:
-        return {"state": self.state, "pid": 4711}
+        return {"state": self.state, "pid": 4711, **self.more}
 
 
 @pytest.fixture

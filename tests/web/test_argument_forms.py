@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -255,3 +256,44 @@ def test_the_form_is_drawn_with_labels_and_everything_in_it_is_escaped():
     assert "<textarea" in drawn
     assert 'type="password"' in drawn
     assert 'type="datetime-local"' in drawn
+
+
+def test_a_needed_value_that_may_be_none_is_none():
+    def keep(days: int | None) -> None: ...
+
+    schema = FunctionArguments("keep", keep).schema()
+
+    assert [each.required for each in fields_of(schema)] == [False]
+    assert read(schema, {"a.days": ""}) == {"days": None}
+
+
+def test_a_secret_that_is_not_shown_says_what_leaving_it_means():
+    schema = {"properties": {"pin": {"type": "string"}, "entry": {"type": "string", "format": "password"}}}
+
+    form = fields_of(schema, {"pin": "***", "entry": "typed"})
+
+    assert kinds(form) == {"pin": "secret", "entry": "secret", "": "json"}
+    assert [each.is_hidden for each in form] == [True, False, False]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["type", "anyOf", "$ref", "enum", "items", "const", "format", "default"]), inner
+            )
+        ),
+        max_leaves=10,
+    ),
+    st.text(max_size=10),
+)
+def test_no_schema_and_no_word_breaks_the_form(schema, word):
+    properties = {"x": schema} if isinstance(schema, dict | bool) else {"x": {}}
+    whole = {"properties": properties, "additionalProperties": False}
+
+    assert [each.argument for each in fields_of(whole, {"x": schema})] == ["x"]
+    assert [each.value for each in fields_as_posted(whole, {"a.x": word})] == [word.replace("\r\n", "\n")]
+    with suppress(InvalidArguments):
+        read(whole, {"a.x": word})

@@ -132,13 +132,13 @@ def test_a_task_is_chosen_then_its_form_is_filled_in(signed_in, acme, store):
 
     choice = browser.get("/tasks/new").text
     form = browser.get("/tasks/new", params={"task": "ocr"}).text
-    typed = {"task": "ocr", "argument.path": "/scans/1", "argument.password": "s3cret", "client": "acme"}
+    typed = {"task": "ocr", "a.path": "/scans/1", "a.password": "s3cret", "client": "acme"}
     more = {"title": "By hand", "priority": "7", "at": "2030-01-02T03:04"}
     page = browser.followed(browser.post("/tasks/new", {**typed, **more}))
 
     assert 'href="/tasks/new?task=ocr"' in choice
-    assert re.search(r'<input type="text" value="" id="field-path" name="argument.path" required', form)
-    assert re.search(r'<input type="password" autocomplete="off" value="" id="field-password"', form)
+    assert re.search(r'<input id="a-path" name="a.path" value="" autocomplete="off" aria-required="true"', form)
+    assert re.search(r'<input id="a-password" name="a.password" type="password" value=""', form)
     job = store.jobs.get(int(re.search(r"/jobs/(\d+)", str(page.url))[1]))
     assert job["data"] == {"path": "/scans/1", "password": "s3cret"}
     assert (job["title"], job["priority"], job["client"]) == ("By hand", 7, "acme")
@@ -150,11 +150,11 @@ def test_a_task_is_chosen_then_its_form_is_filled_in(signed_in, acme, store):
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"argument.path": ""}, "path"),
-        ({"argument.path": "x", "priority": "high"}, "priority must be a whole number"),
-        ({"argument.path": "x", "priority": str(2**40)}, "priority must be a whole number"),
-        ({"argument.path": "x", "at": "tomorrow"}, "tomorrow is no time"),
-        ({"argument.path": "x", "at": "9999-12-31T23:59-14:00"}, "is no time"),
+        ({"a.path": ""}, "path"),
+        ({"a.path": "x", "priority": "high"}, "Priority must be a whole number"),
+        ({"a.path": "x", "priority": str(2**40)}, "Priority must be a whole number"),
+        ({"a.path": "x", "at": "tomorrow"}, "tomorrow is no time"),
+        ({"a.path": "x", "at": "9999-12-31T23:59-14:00"}, "is no time"),
     ],
 )
 def test_what_is_typed_wrong_stays_in_the_form_with_a_sentence(signed_in, acme, store, typed, sentence):
@@ -176,14 +176,14 @@ def test_a_missing_argument_is_named_at_its_field(signed_in, acme):
 
     page = browser.post("/tasks/new", {"task": "ocr", "client": "acme"}).text
 
-    assert 'aria-invalid="true" aria-describedby="field-path-error field-path-hint"' in page
-    assert 'id="field-path-error"' in page
+    assert 'name="a.path" value="" autocomplete="off" aria-describedby="a-path-fault" aria-invalid="true"' in page
+    assert 'id="a-path-fault"' in page
 
 
 def test_only_published_tasks_and_own_clients_can_be_queued(signed_in, acme, bolt, store):
     browser = signed_in(Role.OPERATOR, "acme")
     form = browser.get("/tasks/new", params={"task": "ocr"}).text
-    typed = {"argument.path": "x"}
+    typed = {"a.path": "x"}
 
     assert "bolt" not in form
     assert browser.get("/tasks/new", params={"task": "rm"}).status_code == 404
@@ -195,13 +195,14 @@ def test_only_published_tasks_and_own_clients_can_be_queued(signed_in, acme, bol
 def test_a_job_is_queued_again_with_changes_and_its_secrets(signed_in, acme, store):
     browser = signed_in(Role.OPERATOR)
     form = browser.get(f"/jobs/{acme.jobs['failed']}/again").text
-    typed = {"argument.path": "/scans/other", "argument.password": "***", "title": "", "priority": "0"}
+    typed = {"a.path": "/scans/other", "a.password": "***", "title": "", "priority": "0"}
 
     page = browser.followed(browser.post(f"/jobs/{acme.jobs['failed']}/again", typed))
 
     assert f'value="/scans/{acme.mark}"' in form
     assert f'value="title {acme.mark}"' in form
     assert f"password-{acme.mark}" not in form
+    assert "Left as it is, the secret stays." in form
     job = store.jobs.get(int(re.search(r"/jobs/(\d+)", str(page.url))[1]))
     assert job["data"] == {"path": "/scans/other", "password": f"password-{acme.mark}"}
     assert job["client"] == "acme"
@@ -213,7 +214,7 @@ def test_a_viewer_queues_nothing_again(signed_in, acme):
 
     assert browser.get(f"/jobs/{acme.jobs['failed']}/again").status_code == 403
     browser.get("/tasks")
-    assert browser.post(f"/jobs/{acme.jobs['failed']}/again", {"argument.path": "x"}).status_code == 403
+    assert browser.post(f"/jobs/{acme.jobs['failed']}/again", {"a.path": "x"}).status_code == 403
 
 
 def test_the_sample_is_offered_where_the_settings_show_it(make_app, add_user, acme, store, node):

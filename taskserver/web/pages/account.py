@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import available_timezones
 
 from fastapi import Form
 from starlette.responses import Response
@@ -11,8 +10,9 @@ from starlette.responses import Response
 from taskserver.config.machine import is_time_zone
 from taskserver.errors import UsageError
 from taskserver.texts import LANGUAGES, mark, plural, translate, use_language
+from taskserver.web.moments import zones
 from taskserver.web.pages import page_router
-from taskserver.web.security.passwords import SHORTEST
+from taskserver.web.security.passwords import SHORTEST, NotTheSame
 from taskserver.web.visit import Visiting
 
 router = page_router()
@@ -24,10 +24,6 @@ class UnknownZone(UsageError):
     text = mark("there is no time zone {name}; take one as Europe/Berlin")
 
 
-class NotTheSame(UsageError):
-    text = mark("the two new passwords are not the same")
-
-
 @router.get("/account")
 def account(visit: Visiting) -> Response:
     return visit.render(
@@ -35,7 +31,7 @@ def account(visit: Visiting) -> Response:
         user=visit.scope.account.get(),
         sessions=visit.scope.account.sessions(),
         here=visit.session_hash,
-        zones=sorted(available_timezones()),
+        zones=zones(),
         default_zone=visit.console.settings.time_zone,
         shortest=SHORTEST,
     )

@@ -6,12 +6,9 @@ Its routes must come before that of one entry, and do so by the name of this mod
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Annotated, Any
-from zoneinfo import available_timezones
 
-from fastapi import Depends, Query
-from starlette.requests import Request
+from fastapi import Query
 from starlette.responses import Response
 
 from taskserver.database import DatabaseUnavailable
@@ -19,9 +16,10 @@ from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.store import Role
 from taskserver.tasks.errors import InvalidArguments
 from taskserver.texts import translate
-from taskserver.web import argument_forms, entry_forms, schedules
+from taskserver.web import argument_forms, entry_forms, moments, schedules
 from taskserver.web.argument_forms import Fields
 from taskserver.web.errors import status_of
+from taskserver.web.forms import Typed
 from taskserver.web.job_view import own_title
 from taskserver.web.pages import page_router
 from taskserver.web.scope import Forbidden
@@ -31,15 +29,6 @@ router = page_router()
 
 Word = Annotated[str, Query(max_length=1000)]
 Row = dict[str, Any]
-
-
-async def _typed(request: Request) -> dict[str, str]:
-    """The form as it came: its fields depend on the task."""
-    form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-Typed = Annotated[dict[str, str], Depends(_typed)]
 
 
 @router.get("/cron-entries/new")
@@ -172,21 +161,15 @@ def _page(
         preview=schedules.preview(form["cron_spec"], form["time_zone"], after=visit.now),
         misfires=entry_forms.misfires(),
         overlaps=entry_forms.overlaps(),
-        zones=_zones(),
+        zones=moments.zones(),
         **_clients(visit),
     )
-
-
-@cache
-def _zones() -> list[str]:
-    """Every zone there is. Looking for them opens hundreds of files: once is enough."""
-    return sorted(available_timezones())
 
 
 def _clients(visit: Visit) -> dict[str, Any]:
     """Those in which the reader may add entries. Raises Forbidden where there is none."""
     may = visit.scope.principal.may
-    mine = [client for client in visit.scope.clients.find() if may(Role.ADMINISTRATOR, client["id"])]
+    mine = [client for client in visit.scope.clients.known() if may(Role.ADMINISTRATOR, client["id"])]
     if not mine:
         raise Forbidden(needs=Role.ADMINISTRATOR)
     return {"clients": mine}

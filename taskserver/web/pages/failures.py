@@ -20,6 +20,7 @@ router = page_router()
 
 DAYS = (1, 7, 30)
 RUNS_SHOWN = 100
+GROUPS_SHOWN = 200
 
 Word = Annotated[str, Query(max_length=1000)]
 
@@ -32,12 +33,13 @@ def failures(visit: Visiting, task: Word = "", client: Word = "", days: Word = "
     groups = visit.scope.runs.failures(client=filters.words(client), task=filters.words(task), since=since)
     return visit.render(
         "failures.html",
-        groups=groups,
-        looked_at=LOOKED_AT,
+        groups=groups[:GROUPS_SHOWN],
+        left_out=max(len(groups) - GROUPS_SHOWN, 0),
+        looked_at=LOOKED_AT if sum(group.count for group in groups) >= LOOKED_AT else None,
         shown={"task": task, "client": client, "days": days},
         days=DAYS,
         tasks=sorted({row["name"] for row in visit.scope.server.tasks()} | {group.task for group in groups}),
-        clients=visit.scope.clients.find(),
+        clients=visit.scope.clients.known(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Signing in and out, and the first login of all, by a one-time link."""
+"""Signing in and out; by a one-time link the first login of all, and a new password."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from starlette.responses import RedirectResponse, Response
 from taskserver.errors import TaskServerError
 from taskserver.web.errors import status_of
 from taskserver.web.pages import page_router
-from taskserver.web.security.passwords import SHORTEST
-from taskserver.web.signing_in import LinkUsedUp, link_works, make_first_administrator, sign_in, sign_out
+from taskserver.web.security.passwords import SHORTEST, NotTheSame
+from taskserver.web.signing_in import (
+    LinkUsedUp,
+    PasswordLinkUsedUp,
+    choose_password,
+    link_works,
+    make_first_administrator,
+    sign_in,
+    sign_out,
+    user_of_link,
+)
 from taskserver.web.visit import Visit, Visiting
 
 router = page_router()
@@ -79,6 +88,30 @@ def first_administrator(visit: Visiting, link: Annotated[str, Form()], name: Nam
             name=name,
             fault=error.message(),
             shortest=SHORTEST,
+        )
+    return response
+
+
+@router.get("/new-password")
+def new_password(visit: Visiting, link: str = "") -> Response:
+    user = user_of_link(visit, link)
+    return visit.render("new_password.html", link=link, user=user, fault=None, shortest=SHORTEST)
+
+
+@router.post("/new-password")
+def chosen(visit: Visiting, link: Annotated[str, Form()], password: Password, again: Password) -> Response:
+    user = user_of_link(visit, link)
+    response = RedirectResponse(visit.url("/"), status_code=303)
+    try:
+        if password != again:
+            raise NotTheSame()
+        choose_password(visit, link, password, response)
+    except PasswordLinkUsedUp:
+        raise
+    except TaskServerError as error:
+        status = int(status_of(error))
+        return visit.render(
+            "new_password.html", status=status, link=link, user=user, fault=error.message(), shortest=SHORTEST
         )
     return response
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends
-from starlette.requests import Request
 from starlette.responses import Response
 
 from taskserver.database import DatabaseUnavailable
@@ -14,8 +12,9 @@ from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store import Enqueued, Role
 from taskserver.tasks.errors import InvalidArguments
 from taskserver.texts import mark, translate
-from taskserver.web import moments
-from taskserver.web.argument_form import ArgumentForm
+from taskserver.web import argument_forms, moments
+from taskserver.web.argument_forms import Fields
+from taskserver.web.forms import Typed, whole_number, word
 from taskserver.web.job_filters import JobFilters
 from taskserver.web.job_view import own_title
 from taskserver.web.pages import page_router
@@ -29,21 +28,8 @@ DEFAULT_CLIENT = "default"
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
 
-class NoPriority(UsageError):
-    text = mark("the priority must be a whole number from {least} to {most}, not {given}")
-
-
 class NoStart(UsageError):
     text = mark("{given} is no time; write 2026-12-24T06:00, or leave it empty to start as soon as possible")
-
-
-async def _typed(request: Request) -> dict[str, str]:
-    """The form as it came: its fields depend on the task."""
-    form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
-
-
-Typed = Annotated[dict[str, str], Depends(_typed)]
 
 
 @router.get("/tasks/new")
@@ -52,24 +38,24 @@ def new(visit: Visiting, task: str = "", client: str = "") -> Response:
     if not task:
         return visit.render("choose_task.html", offered=_offered(visit), client=client)
     found = _task(visit, task)
-    form = ArgumentForm(task, found["schema"])
+    fields = argument_forms.fields_of(found["schema"])
     typed = {"client": client if client in clients else _preferred(clients)}
-    return _render(visit, found, form, typed, clients=clients)
+    return _render(visit, found, fields, typed, clients=clients)
 
 
 @router.post("/tasks/new")
 def queue(visit: Visiting, typed: Typed) -> Response:
     clients = _clients(visit)
     found = _task(visit, typed.get("task", ""))
-    form = ArgumentForm(found["name"], found["schema"])
     try:
+        data = argument_forms.read(found["schema"], typed, task=found["name"])
         queued = visit.scope.jobs.enqueue(
-            found["name"], form.read(typed), client=typed.get("client", DEFAULT_CLIENT), **_columns(typed)
+            found["name"], data, client=typed.get("client", DEFAULT_CLIENT), **_columns(typed)
         )
     except (NotAllowed, NotFound, DatabaseUnavailable):
         raise
     except TaskServerError as error:
-        return _refused(visit, error, found, form, typed, clients=clients)
+        return _refused(visit, error, found, typed, clients=clients)
     return _queued(visit, queued)
 
 
@@ -91,20 +77,20 @@ def again(visit: Visiting, job_id: int) -> Response:
     job = _mine(visit, job_id)
     found = visit.scope.server.task(job["task"])
     typed = {"title": own_title(job, found), "priority": str(job.get("priority") or 0)}
-    return _render(visit, found, ArgumentForm(job["task"], found["schema"], job["data"]), typed, job=job)
+    return _render(visit, found, argument_forms.fields_of(found["schema"], job["data"]), typed, job=job)
 
 
 @router.post("/jobs/{job_id}/again")
 def queue_again(visit: Visiting, job_id: int, typed: Typed) -> Response:
     job = _mine(visit, job_id)
     found = visit.scope.server.task(job["task"])
-    form = ArgumentForm(job["task"], found["schema"], job["data"])
     try:
-        queued = visit.scope.jobs.enqueue_again(job_id, form.read(typed), **_columns(typed))
+        data = argument_forms.read(found["schema"], typed, task=job["task"])
+        queued = visit.scope.jobs.enqueue_again(job_id, data, **_columns(typed))
     except (NotAllowed, NotFound, DatabaseUnavailable):
         raise
     except TaskServerError as error:
-        return _refused(visit, error, found, form, typed, job=job)
+        return _refused(visit, error, found, typed, job=job)
     return _queued(visit, queued)
 
 
@@ -112,18 +98,19 @@ def _queued(visit: Visit, queued: Enqueued) -> Response:
     return visit.redirect(f"/jobs/{queued.id}", told=translate("Job {id} is queued.", id=queued.id))
 
 
-def _refused(
-    visit: Visit, error: TaskServerError, task: Any, form: ArgumentForm, typed: dict[str, str], **more: Any
-) -> Response:
+def _refused(visit: Visit, error: TaskServerError, task: Any, typed: dict[str, str], **more: Any) -> Response:
+    """The form again as it was filled in, with what is wrong at the fields."""
+    fields, told = argument_forms.fields_as_posted(task["schema"], typed), error.message()
     if isinstance(error, InvalidArguments):
-        form.blame(error.faults)
-    return _render(visit, task, form, typed, error=error.message(), **more)
+        fields = fields.with_faults(error.faults)
+        told = translate("Some of the arguments are not right; nothing is queued yet.")
+    return _render(visit, task, fields, typed, error=told, **more)
 
 
 def _render(
     visit: Visit,
     task: Any,
-    form: ArgumentForm,
+    fields: Fields,
     typed: dict[str, str],
     *,
     clients: list[str] | None = None,
@@ -134,7 +121,7 @@ def _render(
         "queue.html",
         status=422 if error else 200,
         task=task,
-        form=form,
+        fields=fields,
         typed={"client": "", "title": "", "at": "", "priority": "0", **typed},
         clients=clients,
         job=job,
@@ -145,22 +132,12 @@ def _render(
 
 
 def _columns(typed: dict[str, str]) -> dict[str, Any]:
-    """Raises NoPriority, NoStart."""
+    """Raises NotAWholeNumber, NoStart."""
     return {
-        "title": typed.get("title", "").strip()[:500],
-        "priority": _priority(typed.get("priority", "")),
+        "title": word(typed, "title")[:500],
+        "priority": whole_number(translate("Priority"), typed.get("priority", ""), least=_LEAST, most=_MOST) or 0,
         "run_at": _start(typed.get("at", "").strip()),
     }
-
-
-def _priority(text: str) -> int:
-    try:
-        number = int(text.strip() or 0)
-    except ValueError:
-        number = _MOST + 1
-    if not _LEAST <= number <= _MOST:
-        raise NoPriority(least=_LEAST, most=_MOST, given=text)
-    return number
 
 
 def _start(text: str) -> datetime | None:
@@ -179,7 +156,7 @@ def _start(text: str) -> datetime | None:
 def _clients(visit: Visit) -> list[str]:
     """The clients for which one may queue. Raises Forbidden if there are none."""
     principal = visit.scope.principal
-    found = [row["name"] for row in visit.scope.clients.find() if principal.may(Role.OPERATOR, row["id"])]
+    found = [row["name"] for row in visit.scope.clients.known() if principal.may(Role.OPERATOR, row["id"])]
     if not found:
         raise Forbidden(needs=Role.OPERATOR)
     return found

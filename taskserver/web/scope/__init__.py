@@ -8,6 +8,7 @@ together with its row in the audit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from taskserver.store import Role, Store
@@ -18,11 +19,11 @@ from taskserver.web.scope.entries import ScopedEntries
 from taskserver.web.scope.figures import ScopedFigures
 from taskserver.web.scope.jobs import BulkResult, ScopedJobs
 from taskserver.web.scope.people import ScopedAudit, ScopedTokens, ScopedUsers
-from taskserver.web.scope.principal import Forbidden, Principal
+from taskserver.web.scope.principal import Forbidden, ForbiddenHere, Principal
 from taskserver.web.scope.runs import ScopedRuns
 from taskserver.web.scope.server import ScopedServer
 
-__all__ = ["BulkResult", "Forbidden", "Principal", "Role", "Scope"]
+__all__ = ["BulkResult", "Forbidden", "ForbiddenHere", "Principal", "Role", "Scope"]
 
 
 class Scope:
@@ -44,6 +45,10 @@ class Scope:
         self.tokens = ScopedTokens(door)
         self.audit = ScopedAudit(door)
         self.account = Account(door)
+
+    def now(self) -> datetime:
+        """The database's time."""
+        return self._door.store.database.now()
 
     def once(self, key: str | None, request: list[Any], act: Callable[[], Any]) -> tuple[Any, bool]:
         """All that `act` does here is one transaction; under a key that was used before it does nothing.

@@ -17,6 +17,10 @@ class ScopedClients:
     def find(self) -> list[Row]:
         return self._door.store.clients.find(visible=self._door.visible)
 
+    def known(self) -> list[Row]:
+        """The same without the numbers of their jobs: to choose from."""
+        return self._door.store.clients.known(visible=self._door.visible)
+
     def get(self, name: str) -> Row:
         """Raises ClientNotFound."""
         return self._door.client(name)

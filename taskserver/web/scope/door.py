@@ -13,7 +13,7 @@ from taskserver.store import Role, Store
 from taskserver.store.errors import ClientNotFound
 from taskserver.tasks.schemas import validate_by_schema
 from taskserver.web.redaction import redacted
-from taskserver.web.scope.principal import Forbidden, ForbiddenHere, Principal
+from taskserver.web.scope.principal import Principal
 
 Row = dict[str, Any]
 
@@ -39,17 +39,14 @@ class Door:
         return self.visible is None or client_id in self.visible
 
     def require(self, role: Role, client_id: int) -> None:
-        """Raises Forbidden. What the principal can't even see must have been said not to be there before."""
-        if not self.principal.may(role, client_id):
-            raise Forbidden(needs=role)
+        """Raises Forbidden, after what can't be seen has been said not to be there."""
+        self.principal.require(role, client_id)
 
     def require_everywhere(self, role: Role) -> None:
-        if not self.principal.may_everywhere(role):
-            raise ForbiddenHere(needs=role)
+        self.principal.require_everywhere(role)
 
     def require_somewhere(self, role: Role) -> None:
-        if not self.principal.may_somewhere(role):
-            raise Forbidden(needs=role)
+        self.principal.require_somewhere(role)
 
     def client(self, name: str) -> Row:
         """Raises ClientNotFound, for one that can't be seen as for one that is not there."""

@@ -58,16 +58,18 @@ class ScopedJobs:
         after: str | None = None,
         before: str | None = None,
         limit: int = 50,
+        in_turn: bool = False,
     ) -> Page:
         """One page in the order of start; `after` and `before` are places as `Place.write` wrote them.
 
-        Raises PageGone for a place that is none.
+        `in_turn` as `store.overview.page` has it. Raises PageGone for a place that is none.
         """
         page = self._door.store.overview.page(
             self._wanted(client=client, status=status, task=task, entry=entry, text=text),
             after=Place.read(after) if after else None,
             before=Place.read(before) if before else None,
             limit=limit,
+            in_turn=in_turn,
         )
         page.rows = [self._door.shown(row) for row in page.rows]
         return page

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from taskserver.store import Role
+from taskserver.store.login_links import new_password_of
 from taskserver.web.scope.door import Door, Row
 from taskserver.web.security.passwords import hashed
-from taskserver.web.security.tokens import new_token
+from taskserver.web.security.tokens import new_secret, new_token, secret_hash
+
+LINK_LIFETIME = timedelta(hours=24)
 
 
 class ScopedUsers:
@@ -59,6 +62,20 @@ class ScopedUsers:
         with self._door.acting():
             self._door.store.users.set_password_hash(name, password_hash)
             self._door.note("user.set_password", user=name)
+
+    def make_password_link(self, name: str) -> str:
+        """The secret of a link with which the user chooses a password; earlier ones work no longer.
+
+        It works once and for a day. Present password and sessions stay until then.
+        """
+        secret = new_secret()
+        with self._door.acting():
+            self._door.require_everywhere(Role.ADMINISTRATOR)
+            user = self._door.store.users.get(name)
+            purpose = new_password_of(user["id"])
+            self._door.store.login_links.make(secret_hash(secret), purpose, lifetime=LINK_LIFETIME)
+            self._door.note("user.make_password_link", user=name)
+        return secret
 
     def set_role(self, name: str, role: Role | None, client: str | None = None) -> None:
         with self._door.acting():
@@ -115,7 +132,9 @@ class ScopedAudit:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def find(self, **wanted: Any) -> list[Row]:
-        """Conditions as `store.audit.find` has them."""
+    def find(self, *, client: str | None = None, **wanted: Any) -> list[Row]:
+        """Conditions as `store.audit.find` has them, the client by name. Raises ClientNotFound."""
         self._door.require_everywhere(Role.ADMINISTRATOR)
+        if client is not None:
+            wanted["client_id"] = self._door.client(client)["id"]
         return self._door.store.audit.find(**{**wanted, "visible": self._door.visible})

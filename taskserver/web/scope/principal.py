@@ -63,6 +63,19 @@ class Principal:
         mine = self.everywhere
         return mine is not None and mine.includes(role)
 
+    def require(self, role: Role, client_id: int) -> None:
+        """Raises Forbidden. What the principal can't even see must have been said not to be there before."""
+        if not self.may(role, client_id):
+            raise Forbidden(needs=role)
+
+    def require_everywhere(self, role: Role) -> None:
+        if not self.may_everywhere(role):
+            raise ForbiddenHere(needs=role)
+
+    def require_somewhere(self, role: Role) -> None:
+        if not self.may_somewhere(role):
+            raise Forbidden(needs=role)
+
     def may_somewhere(self, role: Role) -> bool:
         return any(grant.role.includes(role) for grant in self.grants)
 

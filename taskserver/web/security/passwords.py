@@ -34,6 +34,10 @@ class PasswordTooLong(UsageError):
     text = mark("a password has at most {longest} characters")
 
 
+class NotTheSame(UsageError):
+    text = mark("the two new passwords are not the same")
+
+
 class PasswordTooSimple(UsageError):
     text = mark("a password needs more than {count} different characters")
 

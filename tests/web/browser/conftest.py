@@ -73,7 +73,7 @@ class Window:
         self.page.fill("#name", name)
         self.page.fill("#password", password)
         self.page.click("button.primary")
-        self.page.wait_for_selector("#navigation")
+        self.page.wait_for_selector(".side")
         return self.page
 
     def until(self, expression: str) -> Any:

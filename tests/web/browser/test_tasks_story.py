@@ -140,7 +140,7 @@ class Person:
 
     def queue(self, name: str) -> int:
         self.open("/tasks/new?task=count")
-        self.page.fill("#field-name", name)
+        self.page.fill("#a-name", name)
         self.page.click(f"form.queue button:text-is('{self.words['queue']}')")
         self.page.wait_for_url("**/jobs/*")
         return int(self.page.url.rsplit("/", 1)[1])
