@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from argon2 import PasswordHasher
 from browsing import PASSWORD, Browser
 from fastapi import FastAPI
 from lasting import empty
@@ -20,7 +21,7 @@ from taskserver.jobs import Claim, Outcome, OutputLine, Report
 from taskserver.store import Capacity, Grant, NodeIdentity, Role, Store, Work
 from taskserver.web.app import create_app
 from taskserver.web.scope import Principal, Scope
-from taskserver.web.security.passwords import hashed
+from taskserver.web.security import passwords
 
 SCHEMA = {
     "type": "object",
@@ -244,10 +245,22 @@ def stranger(app: FastAPI) -> Browser:
     return Browser(app)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hashes of argon2 with the least effort that there is: else each test that signs in pays for the real one,
+    which `security/test_secrets.py` looks at."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", lambda: hasher)
+        passwords._nobodys_hash.cache_clear()
+        yield
+    passwords._nobodys_hash.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def password_hash() -> str:
-    """Of PASSWORD; made once, since it costs what it should."""
-    return hashed(PASSWORD, name="")
+    """Of PASSWORD; made once."""
+    return passwords.hashed(PASSWORD, name="")
 
 
 @pytest.fixture
