@@ -7,6 +7,7 @@ for alone, to bring a page up to date in place.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,9 @@ class Templates:
         return None
 
 
+@cache
 def environment() -> Environment:
-    """The one environment; tests look through the templates with it, too."""
+    """The one environment: templates are compiled once in a process. Tests look through them with it, too."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

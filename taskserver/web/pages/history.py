@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
-from taskserver.store import Role
+from taskserver.store import Role, RunPage
 from taskserver.texts import language, mark, translate, use_language
 from taskserver.web import filters, moments, spreadsheets
 from taskserver.web.pages import page_router
@@ -65,7 +65,8 @@ def as_csv(visit: Visiting, zone: Annotated[str, Query(max_length=10)] = "") -> 
     """All that the filters find, in the reader's zone, or in UTC if that is asked for."""
     wanted = _wanted(_shown(visit))
     place = "UTC" if zone == "UTC" else moments.zone_name()
-    rows = _csv_rows(visit.scope, wanted, place, language())
+    first = visit.scope.runs.page(limit=CSV_ROWS, **wanted)  # before anything is sent: it may be refused
+    rows = _csv_rows(visit.scope, first, wanted, place, language())
     day = visit.now.astimezone(ZoneInfo(place)).strftime("%Y-%m-%d")
     response = StreamingResponse(
         spreadsheets.lines(rows, separator=spreadsheets.separator()),
@@ -126,7 +127,9 @@ def _wanted(shown: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _csv_rows(scope: Scope, wanted: dict[str, Any], place: str, told_in: str) -> Iterator[list[spreadsheets.Cell]]:
+def _csv_rows(
+    scope: Scope, page: RunPage, wanted: dict[str, Any], place: str, told_in: str
+) -> Iterator[list[spreadsheets.Cell]]:
     """Batch by batch, so that a million rows are never held at once."""
     zone = ZoneInfo(place)
     yield [
@@ -145,13 +148,13 @@ def _csv_rows(scope: Scope, wanted: dict[str, Any], place: str, told_in: str) ->
         translate("Result"),
         translate("Error"),
     ]
-    before: str | None = ""
-    while before is not None:
-        use_language(told_in)  # each batch may run in a thread of its own
-        page = scope.runs.page(before=before, limit=CSV_ROWS, **wanted)
+    while True:
         for row in page.rows:
             yield _csv_row(row, zone)
-        before = page.older.write() if page.older else None
+        if page.older is None:
+            return
+        page = scope.runs.page(before=page.older.write(), limit=CSV_ROWS, **wanted)
+        use_language(told_in)  # each batch may run in a thread of its own
 
 
 def _csv_row(row: dict[str, Any], zone: ZoneInfo) -> list[spreadsheets.Cell]:
