@@ -71,7 +71,7 @@ class Node:
 
     def __init__(self, store: Store, node_id: str = "here") -> None:
         self._dispatch = store.dispatch(ZoneInfo("UTC"))
-        identity = NodeIdentity(
+        self.identity = NodeIdentity(
             node_id=node_id,
             boot_id=f"boot of {node_id}",
             pid=1,
@@ -81,7 +81,7 @@ class Node:
             control_socket=None,
             only_own_jobs=False,
         )
-        offered = {
+        self.offered = {
             "name": "ocr",
             "title": "OCR {path}",
             "description": "",
@@ -93,7 +93,7 @@ class Node:
             "on_crash": "requeue",
             "kind": "command",
         }
-        self.row = store.nodes.register(identity, [offered])
+        self.row = store.nodes.register(self.identity, [self.offered])
         self._node_id = node_id
 
     def claim(self, job_id: int) -> Claim:
