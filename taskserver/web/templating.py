@@ -14,25 +14,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from taskserver.texts import LANGUAGES, language, mark, plural, translate
+from taskserver.texts import LANGUAGES, language, plural, translate
 from taskserver.web import moments
 from taskserver.web.scope.principal import ROLE_WORDS
+from taskserver.words import status_word
 
 PART = "part_"
 TEMPLATES = Path(__file__).parent / "templates"
 BASE = "base.html"
-
-STATUS_WORDS = {
-    "waiting": mark("waiting"),
-    "running": mark("running"),
-    "stopping": mark("stopping"),
-    "stopped": mark("stopped"),
-    "finished": mark("finished"),
-    "failed": mark("failed"),
-    "lost": mark("lost"),
-    "success": mark("finished"),
-    "failure": mark("failed"),
-}
 
 
 class Templates:
@@ -94,10 +83,6 @@ def environment() -> Environment:
     }
     made.globals["ui"] = made.get_template("ui.html").module
     return made
-
-
-def status_word(status: str | None) -> str:
-    return translate(STATUS_WORDS.get(status or "", status or ""))
 
 
 def role_word(role: Any) -> str:

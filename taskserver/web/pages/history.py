@@ -10,12 +10,12 @@ from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
 from taskserver.store import Role, RunPage
-from taskserver.texts import language, mark, translate, use_language
+from taskserver.texts import language, translate, use_language
 from taskserver.web import filters, moments, spreadsheets
 from taskserver.web.pages import page_router
 from taskserver.web.scope import Scope
-from taskserver.web.templating import status_word
 from taskserver.web.visit import Visit, Visiting
+from taskserver.words import reason_word, status_word
 
 router = page_router()
 
@@ -24,17 +24,6 @@ FILTERS = ("task", "title", "result", "error", "status", "client", "node", "sinc
 ROWS = 50
 CSV_ROWS = 500
 OUTPUT_LINES = 5000
-
-REASON_WORDS = {
-    "error": mark("error"),
-    "arguments": mark("wrong arguments"),
-    "timeout": mark("out of time"),
-    "killed": mark("killed"),
-    "memory": mark("out of memory"),
-    "lost": mark("its node died"),
-    "stopped": mark("stopped by hand"),
-    "drained": mark("its node was stopped"),
-}
 
 Word = Annotated[str, Query(max_length=1000)]
 
@@ -103,10 +92,6 @@ def again(visit: Visiting, run_id: int) -> Response:
     return visit.attempt(
         queue, told=lambda job: translate("It is queued again as job {id}.", id=job), back=f"/history/{run_id}"
     )
-
-
-def reason_word(reason: str | None) -> str:
-    return translate(REASON_WORDS.get(reason or "", reason or ""))
 
 
 def _shown(visit: Visit) -> dict[str, str]:
