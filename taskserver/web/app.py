@@ -19,7 +19,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 import taskserver
 from taskserver.config import ConsoleSettings, Settings
@@ -31,6 +30,7 @@ from taskserver.web.assets import Assets
 from taskserver.web.errors import answer_to
 from taskserver.web.gate import Gate
 from taskserver.web.logs import RequestLog
+from taskserver.web.root_path import RootPath
 from taskserver.web.security.cookies import Cookies
 from taskserver.web.security.headers import SecurityHeaders
 from taskserver.web.security.hosts import HostCheck, own_names
@@ -85,22 +85,9 @@ def create_app(
     app.add_middleware(BodyLimits, most=console.body_limit, seconds=seconds_for_body)
     app.add_middleware(HostCheck, names=own_names(console))
     app.add_middleware(SecurityHeaders, https=is_https(console))
-    app.add_middleware(RootPath, root_path=console.root_path)
+    app.add_middleware(RootPath, root_path=console.root_path, is_ours=_addresses(app.state.routes))
     app.add_middleware(RequestLog)
     return app
-
-
-class RootPath:
-    """Says below which path a proxy shows the console, whether the proxy takes it off or leaves it on."""
-
-    def __init__(self, app: ASGIApp, *, root_path: str) -> None:
-        self._app = app
-        self._root_path = root_path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._root_path:
-            scope["root_path"] = self._root_path
-        await self._app(scope, receive, send)
 
 
 def is_https(console: ConsoleSettings) -> bool:
@@ -111,6 +98,12 @@ def is_https(console: ConsoleSettings) -> bool:
 def routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
     """Every route of pages and API; a test walks them as `app.state.routes`."""
     return (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+
+
+def _addresses(known: Iterable[APIRoute]) -> Callable[[str], bool]:
+    """Whether a path, without the root path, leads to a route."""
+    patterns = tuple(route.path_regex for route in known)
+    return lambda path: path == OPENAPI or any(pattern.match(path) for pattern in patterns)
 
 
 def _public_host(console: ConsoleSettings) -> frozenset[str]:

@@ -14,13 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import VALUE_REFUSED, DatabaseUnavailable
 from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store.errors import KeyReused, NotJson
 from taskserver.tasks.errors import InvalidArguments
 from taskserver.texts import mark, translate
 from taskserver.web.security.csrf import SAFE_METHODS
 from taskserver.web.security.throttle import TooManyAttempts
+from taskserver.web.security.tokens import is_offered
 
 if TYPE_CHECKING:
     from taskserver.web.visit import Visit
@@ -51,6 +52,10 @@ class FormExpired(NotAllowed):
 
 class BadRequest(UsageError):
     text = mark("{what} is missing or is not what it must be")
+
+
+class NotKept(UsageError):
+    text = mark("a value is too large, or holds a character that no database keeps")
 
 
 STATUSES: tuple[tuple[type[TaskServerError], HTTPStatus], ...] = (
@@ -88,6 +93,8 @@ def answer_to(error: Exception, visit: Visit) -> Response:
     """The answer that the request of `visit` gets. What nobody foresaw goes to the log with its traceback."""
     if isinstance(error, NotSignedIn):
         return _to_the_login(error, visit)
+    if isinstance(error, VALUE_REFUSED):
+        error = NotKept()
     if isinstance(error, TaskServerError):
         status, sentence = status_of(error), error.message()
         _log(status, error, visit)
@@ -162,8 +169,8 @@ def _to_the_login(error: NotSignedIn, visit: Visit) -> Response:
         return problem(HTTPStatus.UNAUTHORIZED, error.message(), headers, code=code_of(error))
     if is_for_programs(visit):
         return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {"WWW-Authenticate": "Bearer"})
-    request = visit.request
-    if request.method not in SAFE_METHODS or PART_HEADER in request.headers or "authorization" in request.headers:
+    request, authorization = visit.request, visit.request.headers.get("authorization")
+    if request.method not in SAFE_METHODS or PART_HEADER in request.headers or is_offered(authorization):
         return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {})
     wanted = visit.path + (f"?{request.url.query}" if request.url.query else "")
     there = visit.url("/login", next=wanted if wanted != "/" else None)

@@ -25,7 +25,7 @@ from taskserver.web.scope import Principal
 from taskserver.web.security import csrf
 from taskserver.web.security.cookies import SESSION, VISIT
 from taskserver.web.security.limits import Refused
-from taskserver.web.security.tokens import bearer, new_secret, secret_hash
+from taskserver.web.security.tokens import bearer, is_offered, new_secret, secret_hash
 from taskserver.web.signing_in import idle_time
 from taskserver.web.visit import Console, Visit
 
@@ -80,14 +80,18 @@ class Gate:
         if visit.path.startswith(OPEN_BELOW) or visit.path in PROBES:
             return  # the same for everybody
         authorization = request.headers.get("authorization")
-        if authorization is not None:
+        if is_offered(authorization):
             token = bearer(authorization)
             if visit.path == METRICS and self._is_metrics_token(authorization.partition(" ")[2].strip()):
                 visit.principal = _PROMETHEUS
                 return
             found = store.tokens.use(secret_hash(token)) if token else None
+            if found is None and visit.path not in OPEN:
+                log.warning("refused: a token from %s that is unknown or has expired", visit.source)
             if found is not None:
-                visit.principal = Principal(name=found[0], kind="token", grants=(found[1],))
+                visit.principal = Principal(
+                    name=found[0], kind="token", grants=(found[1],), identity=secret_hash(token or "")
+                )
             return
         cookies = request.headers.get("cookie", "")
         secret = self._console.cookies.read(cookies, SESSION)
@@ -121,6 +125,7 @@ class Gate:
             name=user["name"],
             grants=tuple(user["roles"]),
             user_id=user["id"],
+            identity=str(user["id"]),
             language=user["language"],
             time_zone=user["time_zone"],
             theme=user["theme"],
@@ -150,7 +155,7 @@ class Gate:
     async def _require_form_token(self, visit: Visit) -> bytes | None:
         """Raises CrossSite or FormExpired. The body, where it had to be read for that."""
         request = visit.request
-        if request.method in csrf.SAFE_METHODS or request.headers.get("authorization") is not None:
+        if request.method in csrf.SAFE_METHODS or is_offered(request.headers.get("authorization")):
             return None
         own = {*self._console.own_hosts, request.headers.get("host", "").lower()}
         if csrf.comes_from_elsewhere(request.headers, own):

@@ -11,6 +11,8 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskserver.web.security.limits import source_of
+
 log = logging.getLogger("taskserver.web.access")
 
 HEADER = "x-request-id"
@@ -50,18 +52,13 @@ class RequestLog:
                 logging.DEBUG if quiet and status < 400 else logging.INFO,
                 '%s %s %s "%s %s" %d %.0f ms',
                 number,
-                _source(scope),
+                source_of(scope),
                 _who(scope),
                 scope["method"],
                 _path(scope),
                 status,
                 (time.monotonic() - began) * 1000,
             )
-
-
-def _source(scope: Scope) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else "-"
 
 
 def _who(scope: Scope) -> str:

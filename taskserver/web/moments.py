@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache, lru_cache
@@ -45,7 +46,9 @@ def local(instant: datetime | None, *, seconds: bool = True) -> str:
     if instant is None:
         return ""
     day = "%d.%m.%Y" if language() == "de" else "%Y-%m-%d"
-    return instant.astimezone(_zone.get()).strftime(f"{day} %H:%M:%S" if seconds else f"{day} %H:%M")
+    with suppress(OverflowError):  # in the year 10000 of the zone: one such row must not cost a page
+        instant = instant.astimezone(_zone.get())
+    return instant.strftime(f"{day} %H:%M:%S" if seconds else f"{day} %H:%M")
 
 
 def machine(instant: datetime | None) -> str:

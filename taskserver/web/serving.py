@@ -27,6 +27,10 @@ SECONDS_FOR_HEAD = 10.0
 SECONDS_IDLE = 15
 SECONDS_TO_FINISH = 10
 CONNECTIONS = 300
+QUIET_CONNECTIONS = 200
+"""So many may wait to say something; with one more the one that has waited longest is closed. Else whoever opens
+300 and says nothing would keep out everybody."""
+
 THREADS = 12
 """Fewer than SQLAlchemy's pool has connections: none waits for one."""
 
@@ -38,25 +42,38 @@ class CannotListen(TaskServerError):
 
 
 class CannotUseCertificate(TaskServerError):
-    text = mark("the console can't use tls_certificate and tls_key: {reason}")
+    text = mark("the console can't use tls_certificate and tls_key ({files}): {reason}")
 
 
 class Patient(H11Protocol):
     """Ends a connection whose request has not said what it wants in time."""
 
     seconds_for_head = SECONDS_FOR_HEAD
+    most_quiet = QUIET_CONNECTIONS
+    quiet_since = 0.0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.quiet_since = self.loop.time()
         self._begin_to_wait()
+        self._make_room()
+
+    def on_response_complete(self) -> None:
+        self.quiet_since = self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no request is under way on it, and it is not being closed either."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
-        else:
+        if self.is_quiet:
             self._begin_to_wait()
+        else:
+            self._stop_waiting()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -73,11 +90,31 @@ class Patient(H11Protocol):
 
     def _give_up(self) -> None:
         self._timer = None
-        if self.cycle is not None and not self.cycle.response_complete:
+        if not self.is_quiet:
             return
         peer = self.client[0] if self.client else "?"
         log.warning("refused: a request from %s whose head did not arrive in %.0f s", peer, self.seconds_for_head)
         self.transport.close()
+
+    def _make_room(self) -> None:
+        quiet = [each for each in self.connections if isinstance(each, Patient) and each.is_quiet]
+        if len(quiet) > self.most_quiet:
+            oldest = min(quiet, key=lambda each: each.quiet_since)
+            log.warning(
+                "refused: a connection from %s that says nothing, for another one; %d are open",
+                oldest.client[0] if oldest.client else "?",
+                len(self.connections),
+            )
+            oldest.transport.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Gives a TLS handshake no more time than a request's head; uvicorn has no setting for it."""
+
+    async def create_server(self, *arguments: Any, **more: Any) -> asyncio.Server:
+        if more.get("ssl") is not None:
+            more["ssl_handshake_timeout"] = Patient.seconds_for_head
+        return await super().create_server(*arguments, **more)
 
 
 def bind(settings: ConsoleSettings) -> socket.socket:
@@ -147,7 +184,8 @@ class ConsoleServer:
         try:
             config.load()
         except OSError as error:  # ssl.SSLError is one
-            raise CannotUseCertificate(reason=error.strerror or error) from None
+            files = ", ".join(str(file) for file in (settings.tls_certificate, settings.tls_key) if file)
+            raise CannotUseCertificate(files=files, reason=error.strerror or error) from None
         self._server = _Server(config)
 
     def stop(self) -> None:
@@ -156,8 +194,8 @@ class ConsoleServer:
 
     def serve(self, ready: Callable[[], None] | None = None) -> None:
         """Serves in this thread, whose signal handlers stay. `ready` is called once requests are taken."""
-        with contextlib.closing(self._listening):
-            asyncio.run(self._serve(ready))
+        with contextlib.closing(self._listening), asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self._serve(ready))
 
     async def _serve(self, ready: Callable[[], None] | None) -> None:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS

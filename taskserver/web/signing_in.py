@@ -14,6 +14,7 @@ from taskserver.store.login_links import FIRST_ADMINISTRATOR, new_password_of
 from taskserver.texts import mark
 from taskserver.web.security.cookies import SESSION, VISIT
 from taskserver.web.security.passwords import hashed, is_outdated, verified
+from taskserver.web.security.throttle import TooManyAttempts
 from taskserver.web.security.tokens import new_secret, secret_hash
 from taskserver.web.visit import Visit
 
@@ -47,7 +48,11 @@ def sign_in(visit: Visit, name: str, password: str, response: Response) -> None:
     An unknown name takes as long as a wrong password.
     """
     throttle = visit.console.throttle
-    throttle.attempt(name, visit.source)
+    try:
+        throttle.attempt(name, visit.source)
+    except TooManyAttempts as error:
+        log.warning("refused: a login from %s: %s", visit.source, error)
+        raise
     store = visit.console.store
     known = store.users.credentials(name)
     if not verified(known[1] if known else None, password) or known is None:

@@ -7,31 +7,21 @@ for alone, to bring a page up to date in place.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from taskserver.texts import LANGUAGES, language, mark, plural, translate
+from taskserver.texts import LANGUAGES, language, plural, translate
 from taskserver.web import moments
 from taskserver.web.scope.principal import ROLE_WORDS
+from taskserver.words import status_word
 
 PART = "part_"
 TEMPLATES = Path(__file__).parent / "templates"
 BASE = "base.html"
-
-STATUS_WORDS = {
-    "waiting": mark("waiting"),
-    "running": mark("running"),
-    "stopping": mark("stopping"),
-    "stopped": mark("stopped"),
-    "finished": mark("finished"),
-    "failed": mark("failed"),
-    "lost": mark("lost"),
-    "success": mark("finished"),
-    "failure": mark("failed"),
-}
 
 
 class Templates:
@@ -64,8 +54,9 @@ class Templates:
         return None
 
 
+@cache
 def environment() -> Environment:
-    """The one environment; tests look through the templates with it, too."""
+    """The one environment: templates are compiled once in a process. Tests look through them with it, too."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -92,10 +83,6 @@ def environment() -> Environment:
     }
     made.globals["ui"] = made.get_template("ui.html").module
     return made
-
-
-def status_word(status: str | None) -> str:
-    return translate(STATUS_WORDS.get(status or "", status or ""))
 
 
 def role_word(role: Any) -> str:

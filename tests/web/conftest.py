@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,16 +10,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from argon2 import PasswordHasher
 from browsing import PASSWORD, Browser
 from fastapi import FastAPI
-from lasting import empty
+from lasting import empty, engines, made_anew
+from sqlalchemy import URL, Engine
 
 from taskserver.config import Settings
 from taskserver.jobs import Claim, Outcome, OutputLine, Report
 from taskserver.store import Capacity, Grant, NodeIdentity, Role, Store, Work
 from taskserver.web.app import create_app
 from taskserver.web.scope import Principal, Scope
-from taskserver.web.security.passwords import hashed
+from taskserver.web.security import passwords
 
 SCHEMA = {
     "type": "object",
@@ -37,13 +38,28 @@ def lasting_postgres_url(postgres: Any) -> Iterator[str]:
     postgres.drop(name)
 
 
+@pytest.fixture(scope="session")
+def lasting_sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lasting") / "taskserver.sqlite"
+
+
+@pytest.fixture(scope="session")
+def known_engines() -> dict[URL, Engine]:
+    return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lasting_engines(known_engines: dict[URL, Engine]) -> Iterator[None]:
+    with engines(known_engines):
+        yield
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """As everywhere, but on PostgreSQL one database serves all tests and is emptied: a copy takes long."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """As everywhere, but one database serves all tests and is made anew or emptied."""
     if request.param == "sqlite":
-        file = tmp_path / "taskserver.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file)
-        yield f"sqlite:///{file}"
+        file = request.getfixturevalue("lasting_sqlite_file")
+        yield made_anew(file, request.getfixturevalue("sqlite_template"))
         return
     url = request.getfixturevalue("lasting_postgres_url")
     yield url
@@ -55,7 +71,7 @@ class Node:
 
     def __init__(self, store: Store, node_id: str = "here") -> None:
         self._dispatch = store.dispatch(ZoneInfo("UTC"))
-        identity = NodeIdentity(
+        self.identity = NodeIdentity(
             node_id=node_id,
             boot_id=f"boot of {node_id}",
             pid=1,
@@ -65,7 +81,7 @@ class Node:
             control_socket=None,
             only_own_jobs=False,
         )
-        offered = {
+        self.offered = {
             "name": "ocr",
             "title": "OCR {path}",
             "description": "",
@@ -77,7 +93,7 @@ class Node:
             "on_crash": "requeue",
             "kind": "command",
         }
-        self.row = store.nodes.register(identity, [offered])
+        self.row = store.nodes.register(self.identity, [self.offered])
         self._node_id = node_id
 
     def claim(self, job_id: int) -> Claim:
@@ -245,10 +261,22 @@ def stranger(app: FastAPI) -> Browser:
     return Browser(app)
 
 
-@pytest.fixture(scope="session")
-def password_hash() -> str:
-    """Of PASSWORD; made once, since it costs what it should."""
-    return hashed(PASSWORD, name="")
+@pytest.fixture(scope="module", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hashes of argon2 with the least effort that there is: else each test that signs in pays for the real one,
+    which `security/test_secrets.py` looks at."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", lambda: hasher)
+        passwords._nobodys_hash.cache_clear()
+        yield
+    passwords._nobodys_hash.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def password_hash(quick_passwords: None) -> str:
+    """Of PASSWORD; made once for all tests of a file."""
+    return passwords.hashed(PASSWORD, name="")
 
 
 @pytest.fixture

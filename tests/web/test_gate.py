@@ -158,6 +158,19 @@ def test_a_token_of_the_api_opens_no_page_and_a_wrong_one_is_nobody(store, app, 
     assert nothing.json()["status"] == 401
 
 
+def test_a_login_of_the_proxy_s_own_is_no_token(signed_in):
+    """A proxy that asks for a password of its own sends it on with each request; browsers add it to all."""
+    browser = signed_in(Role.ADMINISTRATOR)
+    basic = {"Authorization": "Basic YW5uYTpwYXNzd29yZA=="}
+
+    page = browser.get("/account", headers=basic)
+    without = browser.http.post("/account/settings", data={"theme": "dark"}, headers=basic)
+    with_it = browser.post("/account/settings", {"theme": "dark"}, headers=basic)
+
+    assert page.status_code == 200
+    assert (without.status_code, with_it.status_code) == (403, 303)
+
+
 @pytest.mark.parametrize(
     "path", ["/login", "/account", "/nowhere", "/static/x/nothing.css", "/static/x/app.css", "/api/v1/nothing"]
 )

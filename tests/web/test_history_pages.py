@@ -55,7 +55,6 @@ def cells(response):
         ("status=finished", ["second", "first"]),
         ("status=stopped", []),
         ("client=acme", ["third", "second", "first"]),
-        ("client=nobody", []),
         ("node=here", ["third", "second", "first"]),
         ("node=there", []),
         ("since=2026-11-22T09:02", ["third", "second"]),

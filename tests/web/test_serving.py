@@ -190,6 +190,24 @@ def test_answers_are_sent_at_once(make_settings):
     assert seen == [1]
 
 
+def test_who_opens_many_connections_and_says_nothing_keeps_nobody_out(app, serve, connect, monkeypatch, caplog):
+    monkeypatch.setattr(serving.Patient, "most_quiet", 5)
+    _, port, _ = serve(app)
+
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
+        silent = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)) for _ in range(12)
+        ]
+        connection = connect(port)
+        connection.request("GET", "/login")
+        status = connection.getresponse().status
+        ended = [each.recv(10) for each in silent[:7]]
+
+    assert status == 200
+    assert ended == [b""] * 7
+    assert "says nothing" in caplog.text
+
+
 def test_a_taken_port_is_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -210,12 +228,13 @@ def test_a_bad_certificate_is_one_sentence(app, make_settings, tmp_path):
     settings = make_settings(tls_certificate=str(tmp_path / "cert.pem"), tls_key=str(tmp_path / "key.pem"))
     listening = socket.create_server(("127.0.0.1", 0))
 
-    with contextlib.closing(listening), pytest.raises(CannotUseCertificate):
+    with contextlib.closing(listening), pytest.raises(CannotUseCertificate, match=r"cert\.pem"):
         ConsoleServer(app, settings.console, listening)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the Debian package openssl")
-def test_it_serves_https_itself(make_app, serve, connect, tmp_path: Path):
+def test_it_serves_https_itself_and_waits_for_no_handshake(make_app, serve, connect, monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(serving.Patient, "seconds_for_head", 0.5)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [
@@ -229,12 +248,15 @@ def test_it_serves_https_itself(make_app, serve, connect, tmp_path: Path):
     _, port, _ = serve(make_app(**console), **console)
     context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
+        handshake = silent.recv(10)
 
     connection = connect(port, context=context)
     connection.request("GET", "/login")
     response = connection.getresponse()
 
     assert response.status == 200
+    assert handshake == b""
     assert "; Secure" in str(response.headers["set-cookie"])
     assert response.headers["strict-transport-security"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -16,9 +14,9 @@ from taskserver.texts import translate
 from taskserver.web import filters, moments, schedules
 from taskserver.web.entry_forms import misfires, overlaps
 from taskserver.web.pages import page_router
-from taskserver.web.pages.history import reason_word
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visit, Visiting
+from taskserver.words import reason_word
 
 router = page_router()
 
@@ -142,8 +140,6 @@ def missed_word(reason: str) -> str:
 
 
 _ACTIVE = {"active": True, "paused": False}
-_DURATIONS_KEPT = 60.0
-_durations: dict[str, tuple[float, dict[str, timedelta]]] = {}
 
 
 def _day(visit: Visit, scope: Scope, wanted: dict[str, Any]) -> schedules.Timeline:
@@ -152,18 +148,7 @@ def _day(visit: Visit, scope: Scope, wanted: dict[str, Any]) -> schedules.Timeli
     if wanted["active"] is False:
         rows = []
     now = visit.now
-    return schedules.timeline(rows, now=now, zone=moments.zone(), durations=_usual(scope))
-
-
-def _usual(scope: Scope) -> dict[str, timedelta]:
-    """How long tasks usually take; kept for a minute for each view of the clients."""
-    key = repr(sorted(scope.principal.visible) if scope.principal.visible is not None else None)
-    known = _durations.get(key)
-    if known is None or time.monotonic() - known[0] > _DURATIONS_KEPT:
-        if len(_durations) > 100:
-            _durations.clear()
-        known = _durations[key] = (time.monotonic(), scope.runs.durations())
-    return known[1]
+    return schedules.timeline(rows, now=now, zone=moments.zone(), durations=visit.console.usual.of(scope))
 
 
 def _key(parts: list[str] | None) -> Key | None:

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 
-from taskserver.store import Role
-from taskserver.texts import language, mark, translate, use_language
+from taskserver.store import Role, RunPage
+from taskserver.texts import language, translate, use_language
 from taskserver.web import filters, moments, spreadsheets
 from taskserver.web.pages import page_router
 from taskserver.web.scope import Scope
-from taskserver.web.templating import status_word
 from taskserver.web.visit import Visit, Visiting
+from taskserver.words import reason_word, status_word
 
 router = page_router()
 
@@ -24,17 +24,6 @@ FILTERS = ("task", "title", "result", "error", "status", "client", "node", "sinc
 ROWS = 50
 CSV_ROWS = 500
 OUTPUT_LINES = 5000
-
-REASON_WORDS = {
-    "error": mark("error"),
-    "arguments": mark("wrong arguments"),
-    "timeout": mark("out of time"),
-    "killed": mark("killed"),
-    "memory": mark("out of memory"),
-    "lost": mark("its node died"),
-    "stopped": mark("stopped by hand"),
-    "drained": mark("its node was stopped"),
-}
 
 Word = Annotated[str, Query(max_length=1000)]
 
@@ -65,7 +54,8 @@ def as_csv(visit: Visiting, zone: Annotated[str, Query(max_length=10)] = "") -> 
     """All that the filters find, in the reader's zone, or in UTC if that is asked for."""
     wanted = _wanted(_shown(visit))
     place = "UTC" if zone == "UTC" else moments.zone_name()
-    rows = _csv_rows(visit.scope, wanted, place, language())
+    first = visit.scope.runs.page(limit=CSV_ROWS, **wanted)  # before anything is sent: it may be refused
+    rows = _csv_rows(visit.scope, first, wanted, place, language())
     day = visit.now.astimezone(ZoneInfo(place)).strftime("%Y-%m-%d")
     response = StreamingResponse(
         spreadsheets.lines(rows, separator=spreadsheets.separator()),
@@ -104,10 +94,6 @@ def again(visit: Visiting, run_id: int) -> Response:
     )
 
 
-def reason_word(reason: str | None) -> str:
-    return translate(REASON_WORDS.get(reason or "", reason or ""))
-
-
 def _shown(visit: Visit) -> dict[str, str]:
     """The filters as they were typed."""
     return {name: visit.request.query_params.get(name, "")[:1000] for name in FILTERS}
@@ -126,7 +112,9 @@ def _wanted(shown: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _csv_rows(scope: Scope, wanted: dict[str, Any], place: str, told_in: str) -> Iterator[list[spreadsheets.Cell]]:
+def _csv_rows(
+    scope: Scope, page: RunPage, wanted: dict[str, Any], place: str, told_in: str
+) -> Iterator[list[spreadsheets.Cell]]:
     """Batch by batch, so that a million rows are never held at once."""
     zone = ZoneInfo(place)
     yield [
@@ -145,13 +133,13 @@ def _csv_rows(scope: Scope, wanted: dict[str, Any], place: str, told_in: str) ->
         translate("Result"),
         translate("Error"),
     ]
-    before: str | None = ""
-    while before is not None:
-        use_language(told_in)  # each batch may run in a thread of its own
-        page = scope.runs.page(before=before, limit=CSV_ROWS, **wanted)
+    while True:
         for row in page.rows:
             yield _csv_row(row, zone)
-        before = page.older.write() if page.older else None
+        if page.older is None:
+            return
+        page = scope.runs.page(before=page.older.write(), limit=CSV_ROWS, **wanted)
+        use_language(told_in)  # each batch may run in a thread of its own
 
 
 def _csv_row(row: dict[str, Any], zone: ZoneInfo) -> list[spreadsheets.Cell]:

@@ -25,6 +25,7 @@ from taskserver.web.visit import PageNotFound, Visit, Visiting
 router = page_router()
 
 DEFAULT_CLIENT = "default"
+_LAST_YEAR = 9000
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
 
@@ -148,7 +149,10 @@ def _start(text: str) -> datetime | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=moments.zone())
-        return moment.astimezone(UTC)
+        found = moment.astimezone(UTC)
+        if not 1970 <= found.year <= _LAST_YEAR:
+            raise NoStart(given=text)
+        return found
     except (ValueError, OverflowError):
         raise NoStart(given=text) from None
 

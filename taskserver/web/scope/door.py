@@ -48,6 +48,12 @@ class Door:
     def require_somewhere(self, role: Role) -> None:
         self.principal.require_somewhere(role)
 
+    def filtered(self, conditions: Row) -> Row:
+        """The conditions of a search, bound to what can be seen. Raises ClientNotFound, as `client` does."""
+        if conditions.get("client") is not None:
+            self.client(conditions["client"])
+        return {**conditions, "visible": self.visible}
+
     def client(self, name: str) -> Row:
         """Raises ClientNotFound, for one that can't be seen as for one that is not there."""
         found = self.store.clients.get(name)
@@ -92,7 +98,7 @@ class Door:
         """What `act` returns, and whether that is the answer of an earlier request under the same key."""
         if key is None:
             return act(), False
-        who = f"{self.principal.kind}\x1f{self.principal.name}\x1f{key}"
+        who = "\x1f".join((self.principal.kind, self.principal.name, self.principal.identity, key))
         asked = json.dumps(request, sort_keys=True, default=str)
         return self.store.idempotency.once(_hash(who), _hash(asked), act)
 

@@ -18,10 +18,8 @@ class ScopedEntries:
         self._door = door
 
     def find(self, client: str | None = None, **wanted: Any) -> list[Row]:
-        """Conditions as `store.entries.find` has them."""
-        if client is not None:
-            self._door.client(client)  # one that can't be seen is not found, as one that there is not
-        rows = self._door.store.entries.find(client, **{**wanted, "visible": self._door.visible})
+        """Conditions as `store.entries.find` has them. Raises ClientNotFound."""
+        rows = self._door.store.entries.find(**self._door.filtered({**wanted, "client": client}))
         return [self._door.shown(row) for row in rows]
 
     def get(self, entry_id: int) -> Row:

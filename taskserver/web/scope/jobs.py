@@ -62,7 +62,7 @@ class ScopedJobs:
     ) -> Page:
         """One page in the order of start; `after` and `before` are places as `Place.write` wrote them.
 
-        `in_turn` as `store.overview.page` has it. Raises PageGone for a place that is none.
+        `in_turn` as `store.overview.page` has it. Raises PageGone for a place that is none, ClientNotFound.
         """
         page = self._door.store.overview.page(
             self._wanted(client=client, status=status, task=task, entry=entry, text=text),
@@ -75,7 +75,7 @@ class ScopedJobs:
         return page
 
     def counts(self, *, client: str | None = None, task: str | None = None) -> dict[str, int]:
-        """How many have each status, up to `store.overview.COUNTED`."""
+        """How many have each status, up to `store.overview.COUNTED`. Raises ClientNotFound."""
         return self._door.store.overview.counts(self._wanted(client=client, task=task))
 
     def get(self, job_id: int) -> Row:
@@ -230,7 +230,7 @@ class ScopedJobs:
     # ---
 
     def _wanted(self, **conditions: Any) -> Wanted:
-        return Wanted(visible=self._door.visible, **conditions)
+        return Wanted(**self._door.filtered(conditions))
 
     def _seen(self, job_id: int) -> Row:
         job = self._door.store.jobs.get(job_id)

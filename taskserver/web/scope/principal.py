@@ -37,6 +37,8 @@ class Principal:
     kind: Literal["user", "token"] = "user"
     grants: tuple[Grant, ...] = ()
     user_id: int | None = None
+    identity: str = ""
+    """Tells it from a later one of the same name: of a user the id, of a token its hash."""
     language: str | None = None
     time_zone: str | None = None
     theme: str | None = None

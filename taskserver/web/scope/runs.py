@@ -17,18 +17,19 @@ class ScopedRuns:
         self._door = door
 
     def find(self, **wanted: Any) -> list[Row]:
-        """Conditions as `store.runs.find` has them."""
-        if wanted.get("client") is not None:
-            self._door.client(wanted["client"])  # one that can't be seen is not found, as one that there is not
-        rows = self._door.store.runs.find(**{**wanted, "visible": self._door.visible})
+        """Conditions as `store.runs.find` has them. Raises ClientNotFound."""
+        rows = self._door.store.runs.find(**self._door.filtered(wanted))
         return [self._door.shown(row) for row in rows]
 
     def page(
         self, *, before: str | None = None, after: str | None = None, limit: int = 50, **wanted: Any
     ) -> RunPage:
-        """One page of the history, as `WantedRuns` has it; places as `RunPlace.write`. Raises PageGone."""
+        """One page of the history, as `WantedRuns` has it; places as `RunPlace.write`.
+
+        Raises PageGone, ClientNotFound.
+        """
         page = self._door.store.history.page(
-            WantedRuns(**{**wanted, "visible": self._door.visible}),
+            WantedRuns(**self._door.filtered(wanted)),
             before=RunPlace.read(before) if before else None,
             after=RunPlace.read(after) if after else None,
             limit=limit,
@@ -47,7 +48,9 @@ class ScopedRuns:
     def failures(
         self, *, client: str | None = None, task: str | None = None, since: datetime | None = None
     ) -> list[FailureGroup]:
-        return self._door.store.failures.groups(visible=self._door.visible, client=client, task=task, since=since)
+        """Raises ClientNotFound."""
+        wanted = self._door.filtered({"client": client, "task": task, "since": since})
+        return self._door.store.failures.groups(**wanted)
 
     def failure_group(self, run_id: int) -> FailureGroup:
         """The group to which this run belongs. Raises RunNotFound, also for one that has not failed."""

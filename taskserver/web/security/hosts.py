@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskserver.config import ConsoleSettings
-from taskserver.web.security.limits import plain_refusal
+from taskserver.web.security.limits import plain_refusal, source_of
 
 log = logging.getLogger("taskserver.web")
 
@@ -50,6 +50,7 @@ class HostCheck:
         if len(hosts) == 1 and is_own(hosts[0].decode("latin-1"), self._names):
             await self._app(scope, receive, send)
             return
-        log.warning("refused: the Host header names %r; allowed_hosts does not", hosts[:1])
+        named = hosts[0].decode("latin-1") if hosts else ""
+        log.warning("refused: the Host header from %s names %a; allowed_hosts does not", source_of(scope), named)
         text = "The Host header names a server that this is not. See allowed_hosts in the configuration."
         await plain_refusal(scope, 400, text)(scope, receive, send)

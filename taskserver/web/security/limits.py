@@ -85,7 +85,8 @@ class BodyLimits:
             await self._refuse(scope, receive, send, body.refusal)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
-        log.warning("refused: a request %s", "that is too large" if status == 413 else "that arrives too slowly")
+        what = "that is too large" if status == 413 else "that arrives too slowly"
+        log.warning("refused: a request from %s %s", source_of(scope), what)
         text = (
             f"A request may hold {self._most} bytes." if status == 413 else "The request did not arrive in time."
         )
@@ -99,6 +100,12 @@ def plain_refusal(scope: Scope, status: int, text: str, headers: dict[str, str] 
     if get_route_path(scope).startswith("/api/"):
         return problem(HTTPStatus(status), text, headers)
     return PlainTextResponse(f"{text}\n", status_code=status, headers=headers)
+
+
+def source_of(scope: Scope) -> str:
+    """Where a request comes from, for the log."""
+    client = scope.get("client")
+    return str(client[0]) if client else "?"
 
 
 def _announced(scope: Scope) -> int:

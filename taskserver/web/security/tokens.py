@@ -36,6 +36,11 @@ def secret_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
+def is_offered(authorization: str | None) -> bool:
+    """Whether a request means to come in by a token. A proxy's own login (Basic) is no affair of ours."""
+    return (authorization or "").partition(" ")[0].lower() == "bearer"
+
+
 def bearer(authorization: str | None) -> str | None:
     """The token of an Authorization header; None: there is none of ours."""
     scheme, _, token = (authorization or "").partition(" ")

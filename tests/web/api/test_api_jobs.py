@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from browsing import Browser
 
@@ -199,3 +201,34 @@ def test_runs_are_paged_and_filtered(operator, acme):
     assert first["runs"] + second["runs"] == every
     assert (first["previous"], second["next"], back["runs"]) == (None, None, first["runs"])
     assert [run["id"] for run in failed] == [acme.runs["failed"]]
+
+
+def test_a_key_is_of_one_token_and_not_of_a_later_one_of_its_name(store, make_program, acme, bolt):
+    headers = {"Idempotency-Key": "1"}
+    first = make_program(Role.OPERATOR, "acme", name="erp")
+    told = first.post(f"/jobs/{acme.jobs['failed']}/retry", headers=headers)
+    store.tokens.delete("erp")
+
+    later = make_program(Role.OPERATOR, "bolt", name="erp")
+    other = make_program(Role.OPERATOR, "acme")
+
+    assert told.status_code == 201
+    assert later.post(f"/jobs/{acme.jobs['failed']}/retry", headers=headers).status_code == 404
+    assert other.post(f"/jobs/{acme.jobs['failed']}/retry", headers=headers).json() != told.json()
+
+
+def test_a_secret_that_is_left_hidden_is_not_told_by_what_is_wrong_with_it(store, make_program, make_node, acme):
+    """Another task that takes a number where the secret is a text."""
+    program = make_program(Role.ADMINISTRATOR, "acme")
+    entry = {"name": "e", "task": "ocr", "client": "acme", "cron_spec": "@daily"}
+    made = program.post("/cron-entries", {**entry, "data": {"path": "x", "password": "hunter2"}}).json()
+    node = make_node("there")
+    odd = {**node.offered, "name": "odd", "schema": {"properties": {"password": {"type": "integer"}}}}
+    store.nodes.register(replace(node.identity, boot_id="again"), [odd])
+
+    changes = {"task": "odd", "data": {"password": "***"}}
+    answer = program.ask("PATCH", f"/cron-entries/{made['id']}", json=changes)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-arguments")
+    assert "password" in answer.text
+    assert "hunter2" not in answer.text

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from taskserver.web.security import csrf, passwords, tokens
 from taskserver.web.security.passwords import PasswordTooLong, hashed, is_outdated, verified
+
+OF_USERS = passwords._hasher
+
+
+@pytest.fixture(scope="module", autouse=True)
+def real_effort() -> Iterator[None]:
+    """That of users, not that of the other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", OF_USERS)
+        passwords._nobodys_hash.cache_clear()
+        yield
+    passwords._nobodys_hash.cache_clear()
 
 
 @pytest.fixture(scope="module")
