@@ -9,7 +9,7 @@ from taskserver.cli.lifecycle_place import users_dir
 from taskserver.cli.output import local_time, note, print_fields, print_json, say
 from taskserver.cli.session import Session
 from taskserver.daemon.look import look
-from taskserver.daemon.pidfile import Reading, State
+from taskserver.daemon.pidfile import State
 from taskserver.texts import translate
 
 EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 4}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import TypeGuard
 
 PREFIX = "tsk_"
 _SHOWN = len(PREFIX) + 6
@@ -36,7 +37,7 @@ def secret_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
-def is_offered(authorization: str | None) -> bool:
+def is_offered(authorization: str | None) -> TypeGuard[str]:
     """Whether a request means to come in by a token. A proxy's own login (Basic) is no affair of ours."""
     return (authorization or "").partition(" ")[0].lower() == "bearer"
 
