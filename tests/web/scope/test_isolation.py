@@ -109,6 +109,7 @@ GLOBAL: dict[str, Call] = {
     "server.set_claiming": lambda scope, them: scope.server.set_claiming(1, False),
     "figures.require": lambda scope, them: scope.figures.require(),
     "figures.jobs": lambda scope, them: scope.figures.jobs(),
+    "figures.clients": lambda scope, them: scope.figures.clients(),
     "figures.missed": lambda scope, them: scope.figures.missed(),
     "figures.nodes": lambda scope, them: scope.figures.nodes(),
     "figures.count_runs": lambda scope, them: scope.figures.count_runs(Tally()),
