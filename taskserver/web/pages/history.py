@@ -54,7 +54,7 @@ def history(visit: Visiting, before: Word = "", after: Word = "") -> Response:
         fault=fault,
         shown=shown,
         given=given,
-        clients=visit.scope.clients.find(),
+        clients=visit.scope.clients.find(counted=False),
         statuses=STATUSES,
         reason_word=reason_word,
     )
