@@ -33,7 +33,7 @@ PLACE_SECONDS = 2.0
 """How often it is looked whether the database's file is still the one that was opened."""
 
 _PR_SET_PDEATHSIG = 1
-_NICENESS = 5
+_NICENESS = 10
 """Jobs come before pages where both want the processor."""
 
 

@@ -96,6 +96,11 @@ class Figures:
             rows = connection.execute(query).all()
         return [JobFigure(row.name or "", row.status, row.number, row.since) for row in rows]
 
+    def clients(self) -> list[str]:
+        """The names of all, also of those without a job: what is told of them does not come and go."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(clients.c.name).order_by(clients.c.name)).scalars())
+
     def missed(self) -> list[MissedFigure]:
         """The due times that passed without a job of theirs, by client and reason."""
         query = (

@@ -72,7 +72,7 @@ def _jobs(scope: Scope, now: datetime) -> Iterator[Metric]:
     figures = scope.figures.jobs()
     count = GaugeMetricFamily("taskserver_jobs", "Jobs by client and status.", labels=["client", "status"])
     told = {(figure.client, figure.status): figure.count for figure in figures}
-    for client in sorted({figure.client for figure in figures}):
+    for client in sorted({*scope.figures.clients(), *(figure.client for figure in figures)}):
         for status in Status:
             count.add_metric([client, status.value], told.get((client, status.value), 0))
     yield count

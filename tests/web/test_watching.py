@@ -164,6 +164,7 @@ def test_prometheus_reads_them(stranger, acme, bolt, token_of, node, clock):
     assert found["taskserver_jobs", "acme", "waiting"] == 2
     assert found["taskserver_jobs", "bolt", "failed"] == 1
     assert found["taskserver_jobs", "bolt", "stopping"] == 0
+    assert found["taskserver_jobs", "default", "waiting"] == 0
     assert found["taskserver_oldest_waiting_job_age_seconds", "acme"] >= 7
     assert found["taskserver_runs_completed_total", "finished", "ocr"] == 4
     assert found["taskserver_runs_completed_total", "failed", "ocr"] == 2

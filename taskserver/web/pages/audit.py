@@ -52,7 +52,7 @@ def audit(visit: Visiting, before: Word = "", after: Word = "") -> Response:
         fault=fault,
         shown=shown,
         given=given,
-        clients=scope.clients.known(),
+        clients=scope.clients.find(counted=False),
         actions=sorted(((name, action_word(name)) for name in ACTIONS), key=lambda each: each[1].lower()),
         action_word=action_word,
         detail_words=detail_words,

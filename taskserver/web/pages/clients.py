@@ -132,7 +132,7 @@ def _stored(visit: Visit, form: dict[str, str], write: Any, *, told: str, row: R
 
 
 def _page(visit: Visit, form: dict[str, str], row: Row | None, *, status: int = 200, fault: str = "") -> Response:
-    logins = {client["login"] for client in visit.scope.clients.known() if client["login"]}
+    logins = {client["login"] for client in visit.scope.clients.find(counted=False) if client["login"]}
     return visit.render(
         "client.html",
         status=status,
@@ -146,7 +146,7 @@ def _page(visit: Visit, form: dict[str, str], row: Row | None, *, status: int = 
 
 
 def _seen(scope: Scope, client_id: int) -> Row:
-    found = next((row for row in scope.clients.known() if row["id"] == client_id), None)
+    found = next((row for row in scope.clients.find(counted=False) if row["id"] == client_id), None)
     if found is None:
         raise PageNotFound()
     return found

@@ -51,7 +51,7 @@ def entries(
         sentence=schedules.sentence,
         given=given,
         shown={"text": text, "client": client, "state": state},
-        clients=scope.clients.known(),
+        clients=scope.clients.find(counted=False),
         newer=visit.url("/cron-entries", before=key_of(rows[0]), **given) if rows and not is_first else None,
         older=visit.url("/cron-entries", after=key_of(rows[-1]), **given) if rows and not is_last else None,
         day=lambda: _day(visit, scope, wanted),

@@ -39,7 +39,7 @@ def failures(visit: Visiting, task: Word = "", client: Word = "", days: Word = "
         shown={"task": task, "client": client, "days": days},
         days=DAYS,
         tasks=sorted({row["name"] for row in visit.scope.server.tasks()} | {group.task for group in groups}),
-        clients=visit.scope.clients.known(),
+        clients=visit.scope.clients.find(counted=False),
     )
 
 

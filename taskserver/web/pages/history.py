@@ -43,7 +43,7 @@ def history(visit: Visiting, before: Word = "", after: Word = "") -> Response:
         fault=fault,
         shown=shown,
         given=given,
-        clients=visit.scope.clients.known(),
+        clients=visit.scope.clients.find(counted=False),
         statuses=STATUSES,
         reason_word=reason_word,
     )

@@ -47,7 +47,7 @@ def tasks(visit: Visiting, wanted: Asked) -> Response:
         counts=scope.jobs.counts(client=wanted.client or None, task=wanted.task or None),
         counted=COUNTED,
         statuses=list(Status),
-        clients=scope.clients.known(),
+        clients=scope.clients.find(counted=False),
         tasks=sorted(task["name"] for task in offered),
         autostart=scope.server.autostart(),
         may=may(visit),
@@ -160,7 +160,9 @@ def _counts_of_mine(visit: Visit, client: str | None) -> dict[str, int]:
         scope.clients.get(client)
     if scope.principal.may_everywhere(Role.OPERATOR):
         return scope.jobs.counts(client=client)
-    mine = [row["name"] for row in scope.clients.known() if scope.principal.may(Role.OPERATOR, row["id"])]
+    mine = [
+        row["name"] for row in scope.clients.find(counted=False) if scope.principal.may(Role.OPERATOR, row["id"])
+    ]
     counted = [scope.jobs.counts(client=name) for name in mine if client in (None, name)]
     return {status.value: sum(each[status] for each in counted) for status in Status}
 

@@ -69,7 +69,7 @@ def _page(visit: Visit, form: dict[str, str], *, status: int = 200, fault: str =
         status=status,
         form=form,
         fault=fault,
-        clients=visit.scope.clients.known(),
+        clients=visit.scope.clients.find(counted=False),
         roles=list(Role),
         most=MOST_DAYS,
     )

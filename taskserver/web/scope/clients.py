@@ -14,16 +14,14 @@ class ScopedClients:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def find(self) -> list[Row]:
-        return self._door.store.clients.find(visible=self._door.visible)
-
-    def known(self) -> list[Row]:
-        """The same without the numbers of their jobs: to choose from."""
-        return self._door.store.clients.known(visible=self._door.visible)
+    def find(self, *, counted: bool = True) -> list[Row]:
+        """`counted` with the numbers of their jobs, which costs a look at every job."""
+        return self._door.store.clients.find(visible=self._door.visible, counted=counted)
 
     def get(self, name: str) -> Row:
-        """Raises ClientNotFound."""
-        return self._door.client(name)
+        """With the numbers of its jobs. Raises ClientNotFound."""
+        self._door.client(name)
+        return self._door.store.clients.get(name)
 
     def add(self, name: str, **columns: Any) -> Row:
         """`columns`: login, title, max_parallel."""

@@ -21,6 +21,10 @@ class ScopedFigures:
         self._door.require_everywhere(Role.VIEWER)
         return self._door.store.figures.jobs()
 
+    def clients(self) -> list[str]:
+        self._door.require_everywhere(Role.VIEWER)
+        return self._door.store.figures.clients()
+
     def missed(self) -> list[MissedFigure]:
         self._door.require_everywhere(Role.VIEWER)
         return self._door.store.figures.missed()
