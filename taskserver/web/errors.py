@@ -93,14 +93,18 @@ def answer_to(error: Exception, visit: Visit) -> Response:
     """The answer that the request of `visit` gets. What nobody foresaw goes to the log with its traceback."""
     if isinstance(error, NotSignedIn):
         return _to_the_login(error, visit)
+    more: dict[str, Any] = {}
     if isinstance(error, VALUE_REFUSED):
         error = NotKept()
     if isinstance(error, TaskServerError):
         status, sentence = status_of(error), error.message()
         _log(status, error, visit)
     elif isinstance(error, RequestValidationError):
-        status, sentence = HTTPStatus.BAD_REQUEST, BadRequest(what=_places(error)).message()
+        faults = _faults(error, visit)
+        what = ", ".join(dict.fromkeys(fault["field"] for fault in faults))
+        status, sentence = HTTPStatus.BAD_REQUEST, BadRequest(what=what).message()
         status = HTTPStatus.UNPROCESSABLE_ENTITY if is_api(visit) else status
+        more["errors"] = faults
     elif isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         sentence = _plain_sentence(status)
@@ -111,11 +115,8 @@ def answer_to(error: Exception, visit: Visit) -> Response:
     headers = dict(getattr(error, "headers", None) or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _methods(visit) or headers.get("Allow", "")
-    more: dict[str, Any] = {}
     if isinstance(error, TaskServerError):
         more["code"] = code_of(error)
-    elif isinstance(error, RequestValidationError):
-        more["errors"] = _faults(error)
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.fields["seconds"])
     return _written(visit, status, sentence, headers, **more)
@@ -192,12 +193,10 @@ def _plain_sentence(status: HTTPStatus) -> str:
     return status.phrase
 
 
-def _places(error: RequestValidationError) -> str:
-    """The names of what is at fault, as the sender gave them."""
-    return ", ".join(list(dict.fromkeys(map(_place, error.errors())))[:_MOST_FAULTS])
-
-
-def _faults(error: RequestValidationError) -> list[dict[str, str]]:
+def _faults(error: RequestValidationError, visit: Visit) -> list[dict[str, str]]:
+    kind = visit.request.headers.get("content-type", "")
+    if isinstance(error.body, bytes) and "json" not in kind:  # else FastAPI only says that it is no object
+        return [{"field": "Content-Type", "message": f"must be application/json, not {kind[:100]!a}"}]
     return [{"field": _place(each), "message": str(each["msg"])[:200]} for each in error.errors()[:_MOST_FAULTS]]
 
 

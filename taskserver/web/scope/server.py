@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from taskserver.redaction import is_secret
 from taskserver.store import Role
 from taskserver.store.errors import NodeNotFound
 from taskserver.web.scope.door import Door, Row
@@ -36,12 +37,12 @@ class ScopedServer:
     def tasks(self) -> list[Row]:
         """The tasks that may be queued, for whoever sees any client at all."""
         self._door.require_somewhere(Role.VIEWER)
-        return self._door.store.tasks.find()
+        return [_shown(task) for task in self._door.store.tasks.find()]
 
     def task(self, name: str) -> Row:
         """Raises TaskNotFound."""
         self._door.require_somewhere(Role.VIEWER)
-        return self._door.store.tasks.get(name)
+        return _shown(self._door.store.tasks.get(name))
 
     def autostart(self) -> bool:
         """Whether waiting jobs start by themselves: everybody is told."""
@@ -59,3 +60,18 @@ class ScopedServer:
         with self._door.acting(wakes=True):
             self._door.require_somewhere(Role.OPERATOR)
             self._door.note("server.wake")
+
+
+def _shown(task: Row) -> Row:
+    """A task without the defaults of its secrets: they are what an empty field means all the same."""
+    schema = task["schema"]
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return task
+    shown = {
+        name: {key: value for key, value in each.items() if key != "default"}
+        if is_secret(name) and isinstance(each, dict)
+        else each
+        for name, each in properties.items()
+    }
+    return {**task, "schema": {**schema, "properties": shown}}

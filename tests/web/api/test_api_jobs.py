@@ -232,3 +232,31 @@ def test_a_secret_that_is_left_hidden_is_not_told_by_what_is_wrong_with_it(store
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-arguments")
     assert "password" in answer.text
     assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", ""])
+def test_what_curl_sends_by_itself_is_told_to_be_no_json(operator, kind):
+    answer = operator.ask("POST", "/jobs", content=b'{"task": "ocr"}', headers={"content-type": kind})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "Content-Type", "message": f"must be application/json, not '{kind}'"}
+    ]
+
+
+def test_the_default_of_a_secret_is_not_told(store, viewer, make_node):
+    node = make_node("there")
+    properties = {
+        "password": {"type": "string", "default": "hunter2"},
+        "path": {"type": "string", "default": "/x"},
+    }
+    odd = {**node.offered, "name": "odd", "schema": {"properties": properties}}
+    store.nodes.register(replace(node.identity, boot_id="again"), [odd])
+
+    told = viewer.get("/tasks/odd")
+
+    assert told.json()["arguments"]["properties"] == {
+        "password": {"type": "string"},
+        "path": {"type": "string", "default": "/x"},
+    }
+    assert "hunter2" not in viewer.get("/tasks").text
