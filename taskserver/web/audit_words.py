@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskserver.texts import mark, translate
+from taskserver.web.templating import role_word, status_word
 
 ACTIONS = {
     "job.enqueue": mark("queued a job"),
@@ -71,23 +72,25 @@ _DETAILS = {
     "by": mark("by"),
 }
 
+_WORDS = {"role": role_word, "was": status_word}
+
 
 def action_word(action: str) -> str:
     return translate(ACTIONS.get(action, action))
 
 
-def detail_words(detail: Any) -> list[tuple[str, str]]:
+def detail_words(detail: dict[str, Any]) -> list[tuple[str, str]]:
     """The parts of a row's detail, to be shown one after the other."""
-    if not isinstance(detail, dict):
-        return []
-    return [(translate(_DETAILS.get(str(name), str(name))), _shown(value)) for name, value in detail.items()]
+    return [(translate(_DETAILS.get(name, name)), _shown(name, value)) for name, value in detail.items()]
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
         return translate("yes") if value else translate("no")
     if isinstance(value, list):
         return ", ".join(map(str, value[:20])) + (" …" if len(value) > 20 else "")
+    if name in _WORDS and isinstance(value, str):
+        return _WORDS[name](value)
     return str(value)

@@ -53,6 +53,11 @@ class JobFilters:
         }
 
     @property
+    def longest(self) -> int:
+        """So many characters one may type."""
+        return _LONGEST
+
+    @property
     def are_set(self) -> bool:
         return bool(self.text or self.client or self.task)
 

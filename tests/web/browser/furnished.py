@@ -26,6 +26,8 @@ class House:
 
     pages: dict[str, str] = field(default_factory=dict)
     strangers: dict[str, str] = field(default_factory=dict)
+    states: dict[str, tuple[str, Callable[[Any], None]]] = field(default_factory=dict)
+    """What has no address: the page from which it is reached, and how."""
 
 
 def furnish(store: Store, node: Any, clock: Any, daemon: Any, add_user: Callable[..., str]) -> House:
@@ -106,8 +108,32 @@ def furnish(store: Store, node: Any, clock: Any, daemon: Any, add_user: Callable
             "account": "/account",
             "not-found": "/nowhere",
         },
+        states={
+            "menu": ("/tasks", lambda page: page.click(f"#job-{waiting}-menu summary")),
+            "shortcuts": ("/tasks", lambda page: page.keyboard.press("?")),
+            "queue-refused": ("/tasks/new?task=ocr", _send()),
+            "client-refused": ("/clients/new", _send(name="muehle", max_parallel="many")),
+            "cron-entry-refused": ("/cron-entries/new?task=ocr", _send(name="x", cron_spec="61 * * * *")),
+            "user-refused": ("/users/new", _send(name="bert")),
+            "user-link": (f"/users/{bert}", lambda page: page.click(f"form[action='/users/{bert}/link'] button")),
+            "token": ("/users/tokens/new", lambda page: _send(name=f"erp {page.evaluate('Date.now()')}")(page)),
+            "history-refused": ("/history?since=soon", lambda page: None),
+        },
         strangers={"login": "/login", "signed-out": "/login?left=1", "new-password": "/new-password?link=chosen"},
     )
+
+
+def _send(**typed: str) -> Callable[[Any], None]:
+    """Fills in the form of the page and sends it, as the browser would not by itself."""
+
+    def send(page: Any) -> None:
+        for name, text in typed.items():
+            page.fill(f"main [name={name}]", text)
+        page.evaluate("for (const form of document.forms) form.noValidate = true")
+        page.click("main form:not([role=search]) button.primary")
+        page.wait_for_load_state()
+
+    return send
 
 
 def _entries(store: Store) -> int:

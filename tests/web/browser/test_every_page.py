@@ -6,6 +6,7 @@ With `--screenshots DIR` a picture of each is written, at 1280 and 390 pixels, l
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import axe_playwright_python
 import pytest
 from furnished import furnish
 from playwright.sync_api import Page
+from waiting import eventually
 
 from taskserver.store.login_links import FIRST_ADMINISTRATOR
 from taskserver.web.security.tokens import secret_hash
@@ -50,16 +52,22 @@ def look(page: Page) -> list[str]:
     return found + [f"dark: {fault}" for fault in faults(page, ["color-contrast", "link-in-text-block"])]
 
 
-def too_wide(page: Page) -> str | None:
-    """Names what stands out of a phone's screen."""
+STANDS_OUT = """() => {
+  const scrolls = ".scroll, pre, textarea, .visually-hidden, thead";
+  const shown = [...document.querySelectorAll("main *")].filter((e) => !e.closest(scrolls));
+  const room = (e) => e.closest("table.cards tr, .card, main").getBoundingClientRect().right;
+  const out = shown.filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > room(e) + 1);
+  return out.slice(0, 3).map((e) => e.outerHTML.slice(0, 120));
+}"""
+"""What is cut off by, or stands out of, its row, its card or the page."""
+
+
+def too_wide(page: Page) -> list[str]:
+    """Names what has no room, on a phone or on a screen."""
     page.set_viewport_size({"width": 390, "height": 844})
-    wide = page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? null :
-          [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1
-            && !e.closest(".scroll, pre, .visually-hidden")).slice(0, 3).map((e) => e.outerHTML.slice(0, 120))"""
-    )
+    found = [f"{page.url} stands out on a phone: {each}" for each in page.evaluate(STANDS_OUT)]
     page.set_viewport_size({"width": 1280, "height": 800})
-    return None if wide is None else f"{page.url} is wider than a phone: {wide}"
+    return found + [f"{page.url} stands out: {each}" for each in page.evaluate(STANDS_OUT)]
 
 
 @pytest.fixture
@@ -84,7 +92,14 @@ def test_no_page_has_a_fault_and_none_is_forgotten(window, app, store, node, clo
     for path in house.pages.values():
         window.open(path)
         found += look(page)
-        found += filter(None, [too_wide(page)])
+        found += too_wide(page)
+
+    for path, reach in house.states.values():
+        window.open(path)
+        reach(page)
+        found += look(page)
+        found += too_wide(page)
+    window.complaints.clear()  # the browser itself notes each form that is refused
 
     assert not found, "\n".join(found)
     seen = [path.partition("?")[0] for path in (*house.pages.values(), *house.strangers.values())]
@@ -107,8 +122,10 @@ def test_pictures_of_every_page(request, make_window, store, node, clock, daemon
     folder.mkdir(parents=True, exist_ok=True)
     window = make_window()
 
-    def take(name: str, path: str, language: str) -> None:
+    def take(name: str, path: str, language: str, reach: Callable[[Page], None] = lambda page: None) -> None:
+        window.page.set_viewport_size({"width": 1280, "height": 900})
         window.page.goto(path)
+        reach(window.page)
         for theme in THEMES:
             window.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             for width in WIDTHS:
@@ -125,6 +142,13 @@ def test_pictures_of_every_page(request, make_window, store, node, clock, daemon
         store.users.edit("anna", language=language)
         for name, path in house.pages.items():
             take(name, window.address + path, language)
+        for name, (path, reach) in house.states.items():
+            take(name, window.address + path, language, reach)
+    daemon.state = "stopped"
+    store.switches.set_autostart(False)
+    eventually(lambda: "läuft nicht" in window.open("/server").inner_text("#part_banners"), pause=0.5)
+    take("banners", f"{window.address}/tasks", "de")
+    window.complaints.clear()
 
     assert len(list(folder.glob("*.png"))) >= 4 * (len(house.strangers) + 2 * len(house.pages))
 
