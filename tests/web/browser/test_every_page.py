@@ -25,7 +25,10 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
 
-NO_PAGES = ("/static/{version}/{name}", "/favicon.ico", "/history.csv", "/", "/first-login")
+NO_PAGES = (
+    *("/static/{version}/{name}", "/favicon.ico", "/history.csv", "/", "/first-login"),
+    *("/healthz", "/readyz", "/metrics"),
+)
 """Routes that show no page, and the one that is seen while there is no user."""
 
 
