@@ -71,3 +71,18 @@ def test_a_place_is_read_as_it_was_written_and_no_other(store, runs):
     for forged in ("", "x", "W10", "WyJ4IiwgMV0", "WzEsIDJd", "bnVsbA"):
         with pytest.raises(PageGone):
             RunPlace.read(forged)
+
+
+@pytest.mark.parametrize("by", ["visible", "client"])
+def test_the_runs_of_one_client_are_found_without_a_look_at_those_of_others(store, node, runs, monkeypatch, by):
+    acme = store.clients.add("acme", login="batch")["id"]
+    monkeypatch.setattr("taskserver.store.history.WINDOW", 3)
+    monkeypatch.setattr("taskserver.store.history.PATIENCE", timedelta(0))
+    for client in ("acme", "default", "default", "default", "acme", "default"):
+        store.jobs.enqueue("ocr", title=f"of {client}", client=client)
+        (claim,) = node.claim()
+        node.end(claim)
+
+    page = store.history.page(WantedRuns(visible=[acme]) if by == "visible" else WantedRuns(client="acme"))
+
+    assert (titles(page), page.looked_to) == (["of acme", "of acme"], None)

@@ -130,6 +130,8 @@ def _indexes() -> None:
         # Hardly ever a row: it costs the dispatcher nothing.
         ("jobs_inactive", "jobs", "id", "status = 'waiting' AND type = 'once' AND NOT active", False),
         ("runs_failed", "runs", "id", "status IN ('failed', 'lost', 'failure')", False),
+        # Who sees a client with few runs would look through everybody's; it costs the dispatcher 2 % of its SQL.
+        ("runs_client", "runs", "client_id, finished_at, id", None, False),
         ("audit_client", "audit", "client_id, id", "client_id IS NOT NULL", False),
     ):
         op.execute(
