@@ -55,6 +55,8 @@ class Patient(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self.client is not None:  # on a socket for both, 10.0.0.1 comes as ::ffff:10.0.0.1
+            self.client = (self.client[0].removeprefix("::ffff:"), self.client[1])
         self.quiet_since = self.loop.time()
         self._begin_to_wait()
         self._make_room()

@@ -261,6 +261,34 @@ def test_it_serves_https_itself_and_waits_for_no_handshake(make_app, serve, conn
     assert response.headers["strict-transport-security"]
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs a machine with IPv6")
+def test_an_address_of_ipv4_is_known_as_such_on_a_socket_for_both(make_settings, connect):
+    told = []
+
+    async def app(scope, receive, send):
+        told.append(scope["client"][0])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    listening = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    port = listening.getsockname()[1]
+    server = ConsoleServer(app, make_settings(trusted_proxies=["127.0.0.1"]).console, listening)
+    ready = threading.Event()
+    thread = threading.Thread(target=server.serve, args=(ready.set,))
+    thread.start()
+    assert ready.wait(30)
+    try:
+        for headers in ({}, {"X-Forwarded-For": "203.0.113.9"}):
+            connection = connect(port)
+            connection.request("GET", "/", headers=headers)
+            connection.getresponse().read()
+    finally:
+        server.stop()
+        thread.join(30)
+
+    assert told == ["127.0.0.1", "203.0.113.9"]
+
+
 def test_only_a_trusted_proxy_says_for_whom_it_asks(make_app, serve, connect, add_user, store):
     seen = []
     for trusted in ([], ["127.0.0.1"]):

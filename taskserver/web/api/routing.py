@@ -54,7 +54,7 @@ PROBLEM = {
 }
 
 _STATUSES = {
-    400: "It is not understood: no JSON, a cursor that continues no list, a value that means nothing.",
+    400: "It is not understood: a cursor that continues no list, a value that means nothing.",
     401: "No token and no session, or one that is not valid.",
     403: "The role does not suffice; or a session without its CSRF token.",
     404: "There is no such thing; also for what belongs to a client that the caller can't see.",
@@ -62,10 +62,10 @@ _STATUSES = {
     408: "The request did not arrive in time.",
     409: "It can't be done now, as things are.",
     413: "The request is larger than task_server.console.body_limit.",
-    422: "A field is missing or wrong, or the task does not take these arguments; or the Idempotency-Key was "
-    "used for another request.",
+    422: "It is no JSON; a field is missing or wrong; the task does not take these arguments; or the "
+    "Idempotency-Key was used for another request.",
     429: "Too many listen already; Retry-After tells when to try again.",
-    503: "It can't be done or told now, and nothing was done; trying again later may help.",
+    503: "It can't be done or told now; under an Idempotency-Key it may be sent again later.",
 }
 EVERYWHERE = (400, 401, 403, 404, 408, 413, 422, 503)
 
