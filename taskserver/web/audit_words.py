@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from taskserver.texts import mark, translate
+from taskserver.web.templating import role_word
 from taskserver.words import status_word
 
 ACTIONS = {
