@@ -10,7 +10,8 @@ other, all from the same run.
 - requests a second: of the page of jobs and of the API's list, by as many clients as there are processors
 - drain: no-op tasks while nobody looks, and while browsers have the page of jobs open, which ask anew every
   `refresh_interval`, and Prometheus scrapes every five seconds; in turns, each beside the drain of its own round,
-  the median of these ratios. Another line tells it for clients that ask as fast as they are answered
+  the median of these ratios. Another line tells it for clients that ask as fast as they are answered. On a
+  machine that does other things too the ratios vary by a third; the console's share of the processors does not
 
 The clients run in a process of their own with the lowest priority: mostly they are other machines.
 """
@@ -35,7 +36,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine import Daemon, Figures, database, scratch, span
+from engine import Daemon, Figures, cpu_seconds, database, scratch, span
 
 PASSWORD = "a password of the benchmark"
 BATCH = 10_000
@@ -218,7 +219,8 @@ def measure(figures: Figures, url: str, folder: Path, options: argparse.Namespac
                 pages(figures, store, port, cookie, token.text, options.requests)
                 rates(figures, port, cookie, token.text, options.seconds)
             if options.only != "pages":
-                drains(figures, store, port, cookie, token.text, options)
+                child = daemon.status()["console"]["pid"]
+                drains(figures, store, port, cookie, token.text, child, options)
 
 
 def pages(figures: Figures, store: Any, port: int, cookie: str, token: str, count: int) -> None:
@@ -243,7 +245,9 @@ def rates(figures: Figures, port: int, cookie: str, token: str, seconds: float) 
         figures.add(f"{path}, {count} clients", told()["count"] / seconds, "/s")
 
 
-def drains(figures: Figures, store: Any, port: int, cookie: str, token: str, options: argparse.Namespace) -> None:
+def drains(
+    figures: Figures, store: Any, port: int, cookie: str, token: str, child: int, options: argparse.Namespace
+) -> None:
     browsers = [f"/tasks#{number}" for number in range(options.browsers)]
     looks: dict[str, Callable[[], AbstractContextManager[Any]]] = {
         "alone": contextlib.nullcontext,
@@ -251,11 +255,14 @@ def drains(figures: Figures, store: Any, port: int, cookie: str, token: str, opt
         "flooded": lambda: crowd(port, cookie, token, ["/tasks"] * (os.cpu_count() or 1), pause=0.0),
     }
     taken: dict[str, list[float]] = {name: [] for name in looks}
+    used: dict[str, list[float]] = {name: [] for name in looks}
     drain(store, options.drain)  # the first after a start makes plans and fills caches
     for number in range(options.rounds):
         for name in sorted(looks, reverse=number % 2 == 1):  # what comes first has the quieter machine by chance
             with looks[name]():
+                began, before = time.monotonic(), cpu_seconds(child)
                 taken[name].append(drain(store, options.drain))
+                used[name].append((cpu_seconds(child) - before) / (time.monotonic() - began))
     rate = {name: statistics.median(each) for name, each in taken.items()}
     figures.add("drain, nobody looks", rate["alone"], "jobs/s")
     for name, what, goal in (
@@ -263,6 +270,10 @@ def drains(figures: Figures, store: Any, port: int, cookie: str, token: str, opt
         ("flooded", "drain, asked as fast as it answers", "none"),
     ):
         ratios = [mine / alone for mine, alone in zip(taken[name], taken["alone"], strict=True)]
+        share = 100 * statistics.median(used[name]) / (os.cpu_count() or 1)
+        figures.add(
+            f"processor time of the console, {name}", share, "%", goal="< 5 %" if name == "busy" else "none"
+        )
         figures.add(what, statistics.median(ratios) * rate["alone"], "jobs/s", rate["alone"], goal=goal)
         figures.notes.append(
             f"{what}: beside the drain of its round {', '.join(f'{r:.0%}' for r in sorted(ratios))}."
