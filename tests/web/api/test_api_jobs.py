@@ -260,3 +260,14 @@ def test_the_default_of_a_secret_is_not_told(store, viewer, make_node):
         "path": {"type": "string", "default": "/x"},
     }
     assert "hunter2" not in viewer.get("/tasks").text
+
+
+def test_a_filter_with_a_typing_error_is_refused_and_does_not_find_everything(operator):
+    wrong = operator.get("/jobs", params={"statsu": "failed", "limit": 5})
+    right = operator.get("/jobs", params={"status": "failed", "limit": 5})
+    none = operator.get("/autostart", params={"x": "1"})
+
+    assert wrong.status_code == none.status_code == 422
+    assert [each["field"] for each in wrong.json()["errors"]] == ["statsu"]
+    assert "status" in wrong.json()["errors"][0]["message"]
+    assert right.status_code == 200
