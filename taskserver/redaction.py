@@ -26,14 +26,22 @@ def is_secret(key: str) -> bool:
 
 
 def redacted(value: Any, depth: int = 0) -> Any:
-    """The same JSON value, with HIDDEN for whatever stands under a secret's key."""
+    """The same JSON value, with HIDDEN for whatever stands under a secret's key.
+
+    Half characters, which JSON can hold and no answer can, are replaced.
+    """
     if depth > _DEEPEST:
         return HIDDEN
     if isinstance(value, dict):
         return {
-            key: HIDDEN if is_secret(str(key)) and each is not None else redacted(each, depth + 1)
+            whole(str(key)): HIDDEN if is_secret(str(key)) and each is not None else redacted(each, depth + 1)
             for key, each in value.items()
         }
     if isinstance(value, list):
         return [redacted(each, depth + 1) for each in value]
-    return value
+    return whole(value) if isinstance(value, str) else value
+
+
+def whole(text: str) -> str:
+    """The text without lone surrogates: a question mark for each."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, select, tuple_
 from taskserver.clock import from_text, to_text
 from taskserver.database import Database
 from taskserver.database.schema import clients, runs
-from taskserver.store import places
 from taskserver.store.errors import PageGone
+from taskserver.store.places import parts_of, word_of
 from taskserver.store.rows import as_dict
 from taskserver.store.searching import holds
 
@@ -43,13 +43,13 @@ class RunPlace:
 
     def write(self) -> str:
         """One word for an address; opaque to whoever keeps it."""
-        return places.written(to_text(self.finished_at), self.id)
+        return word_of(to_text(self.finished_at), self.id)
 
     @classmethod
     def read(cls, word: str) -> RunPlace:
         """Raises PageGone for anything that `write` has not written."""
         try:
-            moment, number = places.read(word)
+            moment, number = parts_of(word)
             if type(number) is not int or not 0 <= number < 2**63:
                 raise PageGone()
             return cls(from_text(moment), number)

@@ -20,8 +20,9 @@ from taskserver.clock import from_text, to_text
 from taskserver.database import Database
 from taskserver.database.schema import clients, jobs, tasks
 from taskserver.jobs import Ready, Status
-from taskserver.store import places, turns
+from taskserver.store import turns
 from taskserver.store.errors import PageGone
+from taskserver.store.places import parts_of, word_of
 from taskserver.store.reading import Reading, as_job
 from taskserver.store.searching import holds
 
@@ -105,13 +106,13 @@ class Place:
     def write(self) -> str:
         """One word for an address; opaque to whoever keeps it."""
         parts = [to_text(part) if isinstance(part, datetime) else part for part in self.key]
-        return places.written(self.rank, *parts)
+        return word_of(self.rank, *parts)
 
     @classmethod
     def read(cls, word: str) -> Place:
         """Raises PageGone for anything that `write` has not written."""
         try:
-            rank, *parts = places.read(word)
+            rank, *parts = parts_of(word)
             key = RANKS[rank].key
             lengths = (len(key), turns.LENGTH) if rank in _IN_TURN else (len(key),)
             if type(rank) is not int or rank < 0 or len(parts) not in lengths:
@@ -170,14 +171,14 @@ class Overview:
             walk = self._walk(connection, wanted, conditions, start, backward, limit + 1, in_turn)
             found = list(islice(walk, limit + 1))
             has_more = len(found) > limit
-            shown: list[Place] = found[:limit]
+            places: list[Place] = found[:limit]
             if backward:
-                shown.reverse()
-            rows = self._rows(connection, [place.key[-1] for place in shown])
-        if not shown:
+                places.reverse()
+            rows = self._rows(connection, [place.key[-1] for place in places])
+        if not places:
             return Page(before=after, after=before)
         has_earlier, has_later = (has_more, True) if backward else (start is not None, has_more)
-        return Page(rows, shown[0] if has_earlier else None, shown[-1] if has_later else None)
+        return Page(rows, places[0] if has_earlier else None, places[-1] if has_later else None)
 
     def counts(self, wanted: Wanted) -> dict[str, int]:
         """How many jobs have each status, counted up to COUNTED; `status` and `text` are left aside."""

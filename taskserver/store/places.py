@@ -9,12 +9,12 @@ from typing import Any
 from taskserver.store.errors import PageGone
 
 
-def written(*parts: Any) -> str:
+def word_of(*parts: Any) -> str:
     """`parts` are JSON values."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def read(word: str) -> list[Any]:
+def parts_of(word: str) -> list[Any]:
     """The parts that were written. Raises PageGone for a word that is none of ours."""
     try:
         parts = json.loads(base64.b64decode(word + "=" * (-len(word) % 4), b"-_", validate=True))

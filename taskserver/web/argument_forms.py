@@ -239,19 +239,20 @@ class _Argument:
     def _is_text_or_number(self) -> bool:
         """A command's argument, or a decimal."""
         choices = self._type.get("anyOf") or [{"type": kind} for kind in _as_list(self._type.get("type"))]
-        kinds = {self._resolved(choice).get("type") for choice in choices}
-        return bool(kinds) and kinds <= {"string", "number", "integer"}
+        kinds = [self._resolved(choice).get("type") for choice in choices]
+        return bool(kinds) and all(kind in ("string", "number", "integer") for kind in kinds)
 
     def _values(self) -> list[Any]:
         if self._type.get("type") == "boolean":
             return [True, False]
-        return list(self._type["enum"]) if "enum" in self._type else [self._type["const"]]
+        return _as_list(self._type["enum"]) if "enum" in self._type else [self._type["const"]]
 
     def _choices(self) -> tuple[tuple[str, str], ...]:
         if self.kind != "choice":
             return ()
-        words = {True: translate("yes"), False: translate("no")} if self._type.get("type") == "boolean" else {}
-        return tuple((self._shown(each), words.get(each) or self._shown(each)) for each in self._values())
+        if self._type.get("type") == "boolean":
+            return ((self._shown(True), translate("yes")), (self._shown(False), translate("no")))
+        return tuple((self._shown(each), self._shown(each)) for each in self._values())
 
     def _resolved(self, schema: Any) -> dict[str, Any]:
         for _ in range(20):

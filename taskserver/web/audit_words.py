@@ -24,6 +24,8 @@ ACTIONS = {
     "entry.disable": mark("paused a cron entry"),
     "entry.run": mark("ran a cron entry now"),
     "entry.delete": mark("deleted a cron entry"),
+    "node.claim": mark("let a node claim jobs again"),
+    "node.stop_claiming": mark("let a node claim no more jobs"),
     "autostart.on": mark("let jobs start automatically"),
     "autostart.off": mark("let no job start automatically"),
     "server.wake": mark("woke the task server"),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskserver.store.rows import shown_title
 from taskserver.web.redaction import HIDDEN, is_secret, redacted, restored
 
 
@@ -71,3 +72,17 @@ def test_data_of_a_thousand_levels_is_cut():
         data = [data]
 
     assert HIDDEN in str(redacted(data))
+
+
+def test_half_a_character_can_be_shown():
+    """JSON has them as escapes, so that a plain INSERT can bring them."""
+    shown = redacted({"a\ud800": ["ä\udfff", {"b": "\ud83d\ude00"}]})
+
+    assert shown == {"a?": ["ä?", {"b": "??"}]}
+
+
+def test_a_title_that_is_made_of_the_data_holds_no_secret():
+    job = {"title": "", "task": "fetch", "data": {"host": "example.com", "password": "hunter2"}}
+    of_task = {"task_title": "Fetch from {host} with {password}", "task_schema": {}}
+
+    assert shown_title({**job, **of_task}) == "Fetch from example.com with ***"

@@ -31,7 +31,10 @@ class ScopedServer:
         with self._door.acting(wakes=True):
             self._door.require_everywhere(Role.ADMINISTRATOR)
             name = self._door.store.nodes.set_claiming(node, claiming)
-            self._door.note("node.claim" if claiming else "node.stop_claiming", node=name)
+            if claiming:
+                self._door.note("node.claim", node=name)
+            else:
+                self._door.note("node.stop_claiming", node=name)
         return name
 
     def tasks(self) -> list[Row]:

@@ -260,3 +260,32 @@ def test_the_default_of_a_secret_is_not_told(store, viewer, make_node):
         "path": {"type": "string", "default": "/x"},
     }
     assert "hunter2" not in viewer.get("/tasks").text
+
+
+def test_a_filter_with_a_typing_error_is_refused_and_does_not_find_everything(operator):
+    wrong = operator.get("/jobs", params={"statsu": "failed", "limit": 5})
+    right = operator.get("/jobs", params={"status": "failed", "limit": 5})
+    none = operator.get("/autostart", params={"x": "1"})
+
+    assert wrong.status_code == none.status_code == 422
+    assert [each["field"] for each in wrong.json()["errors"]] == ["statsu"]
+    assert "status" in wrong.json()["errors"][0]["message"]
+    assert right.status_code == 200
+
+
+def test_an_odd_row_of_another_program_costs_nobody_the_list(store, signed_in, operator, acme):
+    """Half a character, a number beyond all bounds, and a moment at the end of all calendars."""
+    odd = {"data": '{"path": "\\ud800", "count": 1e400}', "next_run_at": "9999-12-31 23:59:59.000000"}
+    with store.database.write() as connection:
+        insert = (
+            "INSERT INTO jobs (client_id, task, data, next_run_at) VALUES (:client, 'ocr', :data, :next_run_at)"
+        )
+        connection.exec_driver_sql(insert, {"client": acme.id, **odd})
+    job = max(row["id"] for row in operator.get("/jobs", params={"limit": 100}).json()["jobs"])
+    browser = signed_in(Role.OPERATOR, "acme")
+
+    answers = [operator.get(path) for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/explain")]
+    answers += [browser.get(path) for path in ("/tasks", f"/jobs/{job}", f"/jobs/{job}/again")]
+
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert answers[1].json()["data"] == {"path": "?", "count": None}

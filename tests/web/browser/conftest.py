@@ -23,8 +23,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Not longer than for this folder: playwright's event loop is in the way of others in this process."""
     if CHROMIUM is None:
         pytest.skip("needs the Debian package chromium")
     with sync_playwright() as playwright:
