@@ -23,9 +23,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Not longer than for this folder: playwright's event loop is in the way of others in this process."""
+    """Not longer than for one file: the event loop of playwright is in the way of others in this process."""
     if CHROMIUM is None:
         pytest.skip("needs the Debian package chromium")
     with sync_playwright() as playwright:
