@@ -227,10 +227,8 @@ class Dispatcher:
         return max(0.0, min(waits))
 
     def _tell_change(self) -> None:
-        seen = (
-            *(len(self._pool.running()), self.view.waiting),
-            *(self.view.autostart, self.view.claiming, self.view.database),
-        )
+        view = self.view
+        seen = (len(self._pool.running()), view.waiting, view.autostart, view.claiming, view.database)
         if seen != self._told:
             self._told = seen
             self._changed()
