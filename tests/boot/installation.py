@@ -28,7 +28,7 @@ MODULES = PLACE / "modules"
 """Where the tasks of the tests lie in a guest."""
 
 TASK_MODULES = Path(__file__).with_name("task_modules")
-EXTRAS = {"taskserver": "postgresql"}
+EXTRAS = {"taskserver": ("postgresql", "console")}
 
 
 class NoInterpreter(Exception):
@@ -123,8 +123,8 @@ def _requirements(name: str) -> Iterator[str]:
 
     for line in metadata.requires(name) or ():
         requirement = Requirement(line)
-        extra = EXTRAS.get(name, "")
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        marker, extras = requirement.marker, EXTRAS.get(name, ("",))
+        wanted = marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)
         # psycopg's own extra "binary" is asked for by ours
         if wanted or (name == "psycopg" and 'extra == "binary"' in line):
             yield re.sub(r"[-_.]+", "-", requirement.name).lower()
