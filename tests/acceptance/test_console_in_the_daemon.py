@@ -133,15 +133,13 @@ def test_check_finds_what_keeps_the_console_from_being_served(served, port, tmp_
     assert f"console: {token} (metrics_token_file) is empty" in checked.stderr
 
 
-def test_it_ends_with_a_daemon_that_was_killed(served, port):
+def test_it_ends_with_a_daemon_that_was_killed(served):
     served.start()
     child = state(served)["pid"]
 
     served.kill(signal.SIGKILL)
 
     eventually(lambda: not is_alive(child), what="the end of the console")
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port))
 
 
 def test_the_drain_can_be_watched_to_its_end(served, port):
