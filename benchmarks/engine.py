@@ -86,12 +86,14 @@ class Daemon:
 
     def __init__(self, folder: Path, url: str, slots: int) -> None:
         self.folder, self.url = folder, url
-        (folder / "bench_tasks.py").write_text(TASKS.replace("\\\\n", "\\n"))
+        tasks = folder / "tasks"  # of its own: root runs nothing beside what is the database server's
+        tasks.mkdir(exist_ok=True)
+        (tasks / "bench_tasks.py").write_text(TASKS.replace("\\\\n", "\\n"))
         self.configuration = folder / "taskserver.toml"
         self.configuration.write_text(
             "[task_server]\n"
             f'users_dir = "{folder}"\ndatabase = "{url}"\nallow_root = true\nauto_upgrade = true\n'
-            f'modules = ["bench_tasks"]\npython_path = ["{folder}"]\nmax_parallel = {slots}\n'
+            f'modules = ["bench_tasks"]\npython_path = ["{tasks}"]\nmax_parallel = {slots}\n'
             "keep_finished_count = 1000000\n"
         )
 

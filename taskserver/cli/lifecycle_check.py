@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskserver.cli import root
+from taskserver.cli.lifecycle_check_console import console_findings
 from taskserver.cli.lifecycle_check_database import database_findings
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.cli.output import note, print_json, say
@@ -154,6 +155,7 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
             settled = settled or _is_closed(settings.users_dir)
     for name, command in settings.tasks.items():
         yield from _command(name, command)
+    yield from console_findings(settings.console, running=reading.state is pidfile.State.RUNNING)
     if not settled:
         yield from _pidfile(settings, reading, trusted=reached)
     if settled and _is_inside(settings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from taskserver.cli import root
+from taskserver.cli import lifecycle_console, root
 from taskserver.cli.output import note, print_json
 from taskserver.cli.session import Session
 from taskserver.daemon import folders, foreground, pidfile, probe
@@ -124,8 +124,12 @@ def _launch(session: Session, settings: Settings, who: Identity) -> Launch:
 
 
 def _tell(session: Session, started: Started) -> int:
+    console = None
+    if started.fresh and started.ready and session.settings.console.enabled:
+        console = lifecycle_console.after_start(session)
     if session.json:
-        print_json({"pid": started.pid, "started": started.fresh, "ready": started.ready})
+        told = {"pid": started.pid, "started": started.fresh, "ready": started.ready}
+        print_json(told if console is None else told | {"console": console})
     if started.fresh and started.ready:
         note(translate("the task server has started (pid {pid})", pid=started.pid))
     elif started.ready:
@@ -137,4 +141,6 @@ def _tell(session: Session, started: Started) -> int:
                 pid=started.pid,
             )
         )
+    if console is not None and not session.json:
+        lifecycle_console.tell(console)
     return EXIT_OK

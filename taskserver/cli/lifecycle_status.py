@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from taskserver import server_words
 from taskserver.cli.lifecycle_place import users_dir
 from taskserver.cli.output import local_time, note, print_fields, print_json, say
 from taskserver.cli.session import Session
-from taskserver.daemon import control, pidfile, process
-from taskserver.daemon.pidfile import Reading, State
+from taskserver.daemon.look import look
+from taskserver.daemon.pidfile import State
 from taskserver.texts import translate
-
-ANSWER_SECONDS = 2.0
 
 EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 4}
 """As LSB has them for `status`."""
@@ -21,92 +19,19 @@ EXIT_CODES = {State.RUNNING: 0, State.DEAD: 1, State.STOPPED: 3, State.UNKNOWN: 
 def status(session: Session) -> int:
     """Print what is known; the exit code says whether the daemon runs."""
     folder = users_dir(session)
-    reading = pidfile.read(folder)
-    running = reading.state is State.RUNNING
-    answer = control.ask_status(folder, timeout=ANSWER_SECONDS) if running else None
+    reading, document = look(folder)
     if session.json:
-        print_json(_document(reading, answer))
-    elif running:
-        _print_running(_document(reading, answer))
+        print_json(document)
+    elif reading.state is State.RUNNING:
+        _print_running(document)
     else:
-        _print_absent(reading)
+        tell = note if reading.state is State.UNKNOWN else say
+        tell(server_words.headline(document))
         if reading.state is State.STOPPED and not folder.is_dir():
             note(translate("there is no users directory {users_dir} yet", users_dir=folder))
     return EXIT_CODES[reading.state]
 
 
-def _document(reading: Reading, answer: dict[str, Any] | None) -> dict[str, Any]:
-    """What the daemon says; where it says nothing, what its pidfile and the kernel know."""
-    known: dict[str, Any] = {"state": reading.state.value}
-    if reading.state is State.RUNNING:
-        known["answering"] = answer is not None
-    if reading.reason:
-        known["reason"] = reading.reason
-    if reading.record is not None:
-        known |= {
-            "pid": reading.record.pid,
-            "since": reading.record.since,
-            "node_id": reading.record.facts.get("node"),
-            "boot_id": reading.record.facts.get("boot-id"),
-        }
-    if reading.state is State.RUNNING and reading.record is not None:
-        known["memory_rss"] = process.resident_bytes(reading.record.pid)
-    return known | {key: value for key, value in (answer or {}).items() if value is not None}
-
-
 def _print_running(document: dict[str, Any]) -> None:
-    words = {
-        "starting": translate("the task server is starting"),
-        "waiting for database": translate("the task server is running and waits for its database"),
-        "draining": translate("the task server is stopping"),
-    }
-    if document["answering"]:
-        say(words.get(str(document["state"]), translate("the task server is running")))
-    else:
-        say(translate("the task server is running, but it is not answering"))
-    print_fields(
-        [
-            (translate("since"), _local(document.get("since"))),
-            (translate("pid"), document.get("pid")),
-            (translate("node"), document.get("node_id")),
-            (translate("version"), document.get("version")),
-            (translate("slots"), _slots(document)),
-            (translate("waiting jobs"), document.get("waiting")),
-            (translate("auto-start"), _auto_start(document.get("autostart"))),
-            (translate("database"), document.get("database")),
-            (translate("memory"), _megabytes(document.get("memory_rss"))),
-        ]
-    )
-
-
-def _print_absent(reading: Reading) -> None:
-    if reading.state is State.UNKNOWN:
-        note(translate("whether the task server is running cannot be told: {reason}", reason=reading.reason))
-    elif reading.state is State.DEAD:
-        pid = reading.record.pid if reading.record else "?"
-        say(translate("the task server is not running; it died and left its pidfile (pid {pid})", pid=pid))
-    else:
-        say(translate("the task server is not running"))
-
-
-def _slots(document: dict[str, Any]) -> str:
-    if "busy" not in document or "free" not in document:
-        return ""
-    return translate("{busy} busy, {free} free", busy=document["busy"], free=document["free"])
-
-
-def _auto_start(on: object) -> str:
-    if on is None:
-        return ""
-    return translate("on") if on else translate("off: only jobs started by hand run")
-
-
-def _local(since: object) -> str:
-    try:
-        return local_time(datetime.fromisoformat(str(since)), None, with_zone=True)
-    except ValueError:
-        return ""
-
-
-def _megabytes(size: object) -> str:
-    return f"{size / 1024 / 1024:.1f} MB" if isinstance(size, int) else ""
+    say(server_words.headline(document))
+    print_fields(server_words.fields(document, lambda since: local_time(since, None, with_zone=True)))

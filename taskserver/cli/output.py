@@ -16,19 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from taskserver.clock import to_rfc3339
-from taskserver.texts import mark, translate
-
-STATUS_WORDS = MappingProxyType(
-    {
-        "waiting": mark("waiting"),
-        "running": mark("running"),
-        "stopping": mark("stopping"),
-        "stopped": mark("stopped"),
-        "finished": mark("finished"),
-        "failed": mark("failed"),
-        "lost": mark("lost"),
-    }
-)
+from taskserver.texts import translate
+from taskserver.words import STATUS_WORDS
 
 _STATUS_STYLES = MappingProxyType(
     {
@@ -63,11 +52,6 @@ def print_json(document: Any) -> None:
     """The one JSON document of a command, times in RFC 3339 in UTC."""
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     say(json.dumps(document, indent=2, ensure_ascii=ascii_only, default=_json_value))
-
-
-def status_word(status: str | None) -> str:
-    """The status as people read it."""
-    return translate(STATUS_WORDS.get(status or "", status or ""))
 
 
 def yes_no(fact: object) -> str:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from taskserver.config.console import ConsoleSettings
     from taskserver.config.faults import ConfigurationError, ConfigurationMissing, Fault
     from taskserver.config.finding import find_config_file
     from taskserver.config.loading import load
@@ -23,6 +24,7 @@ _HOMES = {
     "CommandSettings": "models",
     "ConfigurationError": "faults",
     "ConfigurationMissing": "faults",
+    "ConsoleSettings": "console",
     "Fault": "faults",
     "NotifyOnFailure": "models",
     "Peek": "peeking",
@@ -41,6 +43,7 @@ __all__ = [
     "CommandSettings",
     "ConfigurationError",
     "ConfigurationMissing",
+    "ConsoleSettings",
     "Fault",
     "NotifyOnFailure",
     "Peek",

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from taskserver.config import database_url, secrecy
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import Key
 from taskserver.config.models import WITHOUT_LOG_FILE, CommandSettings, Settings
 from taskserver.config.source import Source
-from taskserver.config.structure import SERVER, TASKS
+from taskserver.config.structure import CONSOLE, SERVER, TASKS
 from taskserver.templates import Template
 from taskserver.texts import mark, translate
 
@@ -127,6 +128,14 @@ def _server_findings(settings: Settings) -> Iterator[Finding]:
         )
     if settings.database_password_file:
         yield from _password_findings(settings)
+    yield from _console_findings(settings.console)
+
+
+def _console_findings(console: ConsoleSettings) -> Iterator[Finding]:
+    for given, missing in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if getattr(console, given) and not getattr(console, missing):
+            key = (SERVER, CONSOLE, given)
+            yield Finding(key, mark("needs {missing} beside it; give both, or neither"), {"missing": missing})
 
 
 def _password_findings(settings: Settings) -> Iterator[Finding]:

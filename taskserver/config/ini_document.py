@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.document import Document
 from taskserver.config.faults import Key, WrongValue, nearest
 from taskserver.config.ini_reader import Entry, Section, read_sections
@@ -18,6 +19,7 @@ from taskserver.config.kinds import Kind
 from taskserver.config.models import CommandSettings, MemoryLimits, NotifyOnFailure, ServerSettings, kinds
 from taskserver.config.source import Source
 from taskserver.config.structure import (
+    CONSOLE,
     NOTIFY,
     SERVER,
     SERVER_KEYS,
@@ -32,6 +34,7 @@ from taskserver.texts import mark
 
 _MODELS: dict[Key, type[BaseModel]] = {
     (SERVER,): ServerSettings,
+    (SERVER, CONSOLE): ConsoleSettings,
     (SERVER, NOTIFY): NotifyOnFailure,
     (SYSTEM,): MemoryLimits,
 }
@@ -57,7 +60,7 @@ def read_ini(source: Source) -> Document:
 
 def _table_of(name: str) -> Key | None:
     """The table that a section's name means; None: it is not ours."""
-    if name in (SERVER, SYSTEM, f"{SERVER}/{NOTIFY}"):
+    if name in (SERVER, SYSTEM, f"{SERVER}/{CONSOLE}", f"{SERVER}/{NOTIFY}"):
         return tuple(name.split("/"))
     first, _, rest = name.partition("/")
     if first != TASKS or not rest:
@@ -144,7 +147,8 @@ def _meant(section: Section) -> str | None:
             return SERVER if keys & set(SERVER_KEYS) else None
         return f"{TASKS}/NAME" if (first == TASKS or looks_like(first, TASKS)) and "command" in keys else None
     if first == SERVER or looks_like(first, SERVER):
-        return f"{SERVER}/{NOTIFY}" if nearest(rest, [NOTIFY]) else SERVER
+        near = nearest(rest, [CONSOLE, NOTIFY])
+        return f"{SERVER}/{near}" if near else SERVER
     if (first == TASKS or looks_like(first, TASKS)) and "command" in keys:
         return f"{TASKS}/{rest}"
     return None

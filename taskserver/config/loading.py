@@ -130,10 +130,12 @@ def _origin(document: Document, key: Key) -> str:
 
 def _keys(settings: Settings) -> Iterator[Key]:
     """Every key of a file that would say it all."""
+    from taskserver.config.console import ConsoleSettings
     from taskserver.config.models import CommandSettings, NotifyOnFailure, ServerSettings, kinds
-    from taskserver.config.structure import NOTIFY, SERVER, SYSTEM, SYSTEM_KEYS, TASKS
+    from taskserver.config.structure import CONSOLE, NOTIFY, SERVER, SYSTEM, SYSTEM_KEYS, TASKS
 
     yield from ((SERVER, name) for name in kinds(ServerSettings))
+    yield from ((SERVER, CONSOLE, name) for name in kinds(ConsoleSettings))
     yield from ((SERVER, NOTIFY, name) for name in kinds(NotifyOnFailure))
     yield from ((SYSTEM, name) for name in SYSTEM_KEYS)
     yield from ((TASKS, task, name) for task in settings.tasks for name in kinds(CommandSettings))

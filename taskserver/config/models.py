@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from taskserver.config import machine
 from taskserver.config.compound_kinds import Argv, ListOf, TableOf
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.database_url import sqlite_url
 from taskserver.config.kinds import (
     Choice,
@@ -270,6 +271,7 @@ class ServerSettings(_Table):
 class Settings(ServerSettings, MemoryLimits):
     """Everything that a configuration says, immutable, with defaults filled in."""
 
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     notify_on_failure: NotifyOnFailure = Field(default_factory=NotifyOnFailure)
     tasks: dict[str, CommandSettings] = Field(default_factory=dict)
 

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from taskserver.config import database_url, secrecy
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.credentials import DATABASE_PASSWORD, credential
 from taskserver.config.faults import WrongValue
 from taskserver.config.models import CommandSettings, NotifyOnFailure, Settings
@@ -26,6 +27,7 @@ def placed(settings: Settings, base: Path) -> Settings:
             "notify_on_failure": _placed_notify(settings.notify_on_failure, base),
             "python_path": tuple(base / folder for folder in settings.python_path),
             "log_file": _below(base, settings.log_file),
+            "console": _placed_console(settings.console, base),
             "tasks": {name: _placed_task(task, base) for name, task in settings.tasks.items()},
         }
     )
@@ -78,6 +80,11 @@ def _require_secrecy(file: Path, status: os.stat_result, run_as: str | None) -> 
             file=file,
             group=reader,
         )
+
+
+def _placed_console(console: ConsoleSettings, base: Path) -> ConsoleSettings:
+    files = ("tls_certificate", "tls_key", "metrics_token_file")
+    return console.model_copy(update={name: _below(base, getattr(console, name)) for name in files})
 
 
 def _placed_task(task: CommandSettings, base: Path) -> CommandSettings:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import tomli_w
 from pydantic import BaseModel
 
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.models import (
     CommandSettings,
     MemoryLimits,
@@ -15,7 +16,7 @@ from taskserver.config.models import (
     ServerSettings,
     kinds,
 )
-from taskserver.config.structure import NOTIFY, SERVER, SYSTEM, TASKS
+from taskserver.config.structure import CONSOLE, NOTIFY, SERVER, SYSTEM, TASKS
 
 _MACHINE = {"node_id": "erp1", "max_parallel": 4, "time_zone": "Europe/Berlin"}
 """Keys of the daemon whose default depends on the machine, with the value that the file shows for them."""
@@ -37,6 +38,7 @@ with a point in it stands in quotes: [tasks."invoices.print"]."""
 def schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, with a description for every key."""
     server = _object(ServerSettings)
+    server["properties"][CONSOLE] = _object(ConsoleSettings)
     server["properties"][NOTIFY] = _object(NotifyOnFailure)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -59,6 +61,9 @@ def example() -> str:
         _comment(_HEAD),
         f"[{SERVER}]",
         *_entries(ServerSettings),
+        _comment(ConsoleSettings.__doc__ or ""),
+        f"# [{SERVER}.{CONSOLE}]",
+        *_entries(ConsoleSettings),
         _comment(NotifyOnFailure.__doc__ or ""),
         f"# [{SERVER}.{NOTIFY}]",
         *_entries(NotifyOnFailure),

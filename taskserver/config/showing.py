@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.faults import ConfigurationError, dotted
 from taskserver.config.loading import load, read_document
 from taskserver.config.models import (
@@ -20,7 +21,7 @@ from taskserver.config.models import (
     Settings,
     kinds,
 )
-from taskserver.config.structure import NOTIFY, SERVER, SYSTEM, TASKS
+from taskserver.config.structure import CONSOLE, NOTIFY, SERVER, SYSTEM, TASKS
 
 
 def effective(settings: Settings) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def effective(settings: Settings) -> dict[str, Any]:
     return {
         SERVER: {
             **_written(ServerSettings, settings),
+            CONSOLE: _written(ConsoleSettings, settings.console),
             NOTIFY: _written(NotifyOnFailure, settings.notify_on_failure),
         },
         SYSTEM: _written(MemoryLimits, settings),
@@ -40,6 +42,7 @@ def show(settings: Settings, *, origin: bool = False) -> str:
     values = effective(settings)
     server = dict(values[SERVER])
     tables: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+        ((SERVER, CONSOLE), server.pop(CONSOLE)),
         ((SERVER, NOTIFY), server.pop(NOTIFY)),
         ((SYSTEM,), values[SYSTEM]),
         *(((TASKS, name), task) for name, task in values[TASKS].items()),

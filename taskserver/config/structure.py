@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from taskserver.config.console import ConsoleSettings
 from taskserver.config.document import Document
 from taskserver.config.faults import Key, dotted, nearest
 from taskserver.config.models import CommandSettings, MemoryLimits, NotifyOnFailure, ServerSettings, kinds
 from taskserver.texts import mark
 
 SERVER = "task_server"
+CONSOLE = "console"
 NOTIFY = "notify_on_failure"
 SYSTEM = "system"
 TASKS = "tasks"
@@ -24,6 +26,7 @@ RETIRED = ("login", "client")
 SUBTABLES = ("env", "defaults")
 
 SERVER_KEYS = tuple(kinds(ServerSettings))
+CONSOLE_KEYS = tuple(kinds(ConsoleSettings))
 NOTIFY_KEYS = tuple(kinds(NotifyOnFailure))
 SYSTEM_KEYS = tuple(kinds(MemoryLimits))
 COMMAND_KEYS = tuple(kinds(CommandSettings))
@@ -35,10 +38,11 @@ def arguments(document: Document) -> dict[str, Any]:
     """What `document` gives to `Settings`. Reports unknown tables and keys, and leaves them out."""
     _check_tables(document)
     server = _table(document, (SERVER,), document.values.get(SERVER))
-    given = _known(document, (SERVER,), server, (*SERVER_KEYS, NOTIFY))
-    if NOTIFY in given:
-        notify = _table(document, (SERVER, NOTIFY), given[NOTIFY])
-        given[NOTIFY] = _known(document, (SERVER, NOTIFY), notify, NOTIFY_KEYS)
+    given = _known(document, (SERVER,), server, (*SERVER_KEYS, CONSOLE, NOTIFY))
+    for name, keys in ((CONSOLE, CONSOLE_KEYS), (NOTIFY, NOTIFY_KEYS)):
+        if name in given:
+            inner = _table(document, (SERVER, name), given[name])
+            given[name] = _known(document, (SERVER, name), inner, keys)
     system = _table(document, (SYSTEM,), document.values.get(SYSTEM))
     given |= _known(document, (SYSTEM,), system, SYSTEM_KEYS)
     tasks = _table(document, (TASKS,), document.values.get(TASKS))

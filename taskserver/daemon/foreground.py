@@ -34,7 +34,9 @@ def run(launch: Launch, *, stop_when_ready: bool = False) -> int:
         try:
             service = launch.make_service(launch.settings, log.logger)
             listener = Manager(notifier, stop_when_ready=stop_when_ready)
-            supervised = Supervised(launch.settings, launch.read_settings, lock, log, listener, notifier)
+            supervised = Supervised(
+                launch.settings, launch.read_settings, lock, log, listener, notifier, foreground=True
+            )
             return Supervisor(service, supervised).run()
         finally:
             log.close()

@@ -34,6 +34,8 @@ def _working(status: Mapping[str, Any], busy: int) -> list[str]:
         parts.append(plural("{count} job waiting", "{count} jobs waiting", waiting) if waiting else nothing)
     if status.get("autostart") is False:
         parts.append(translate("auto-start is off"))
+    if status.get("claiming") is False:
+        parts.append(translate("it claims nothing"))
     database = status.get("database", "ok")
     if database == "locked":
         parts.append(translate("the database is locked by another program"))

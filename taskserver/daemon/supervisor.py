@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from taskserver.daemon import signals, stop_request
+from taskserver.daemon.console import ConsoleKeeper
 from taskserver.daemon.control import ControlSocket
 from taskserver.daemon.logs import Logs
 from taskserver.daemon.pidfile import GOING_ON, READY, WAITING, PidFile
@@ -50,6 +51,7 @@ class Supervised:
     logs: Logs
     listener: Listener
     notifier: Notifier = field(default_factory=Notifier)
+    foreground: bool = False
 
 
 class Supervisor:
@@ -58,9 +60,10 @@ class Supervisor:
     def __init__(self, service: Service, supervised: Supervised) -> None:
         self._service = service
         self._daemon = supervised
-        self._settings = supervised.settings
+        self._settings = self._in_force = supervised.settings
         self._log = supervised.logs.logger
         self._inbox = signals.Inbox()
+        self._console = ConsoleKeeper(self._log, foreground=supervised.foreground)
         self._reporter = Reporter(
             supervised.notifier, alive_at=service.alive_at, status=lambda: summary(service.status())
         )
@@ -79,7 +82,12 @@ class Supervisor:
 
     def run(self) -> int:
         """Start the service, serve until it has ended, and say with which exit code the process ends."""
-        with self._inbox, contextlib.closing(self._open_control()) as control:
+        # The control socket goes before the console, which may just be asking it.
+        with (
+            self._inbox,
+            contextlib.closing(self._console),
+            contextlib.closing(self._open_control()) as control,
+        ):
             threading.Thread(target=self._serve, name="service", daemon=True).start()
             self._loop(control)
             self._daemon.notifier.stopping()
@@ -118,6 +126,7 @@ class Supervisor:
         with selectors.DefaultSelector() as selector:
             selector.register(self._inbox, selectors.EVENT_READ)
             selector.register(control, selectors.EVENT_READ)
+            selector.register(self._console, selectors.EVENT_READ)
             while not self._is_over():
                 pause = control.serve()
                 _watch_while(pause is None, selector, control)
@@ -126,6 +135,7 @@ class Supervisor:
                 self._take_start()
                 for number in self._inbox.take():
                     self._obey(number)
+                self._console.step()
                 self._look_after_pidfile()
                 self._report()
 
@@ -141,7 +151,8 @@ class Supervisor:
         """Seconds until something is due that nobody announces; None: sleep until something happens."""
         now = time.monotonic()
         due = [self._next_look - now] if not self._stops else []
-        due += [wait for wait in (pause, self._reporter.patience()) if wait is not None]
+        waits = (pause, self._reporter.patience(), self._console.patience())
+        due += [wait for wait in waits if wait is not None]
         if self._waiting_since is not None and not self._told and not self._stops:
             due.append(self._waiting_since + self._database_wait - now)
         if self._abandoned_at is not None:
@@ -167,6 +178,7 @@ class Supervisor:
             facts = {"boot_id": str(status.get("boot_id", "")), "node": str(status.get("node_id", ""))}
             self._daemon.pidfile.note(state=READY, **facts)
             self._log.info("ready, pid %d", os.getpid())
+            self._console.serve(self._in_force)
             self._daemon.listener.ready()
             self._reporter.changed()
         elif self._waiting_since is not None and not self._told:
@@ -252,6 +264,9 @@ class Supervisor:
         self._daemon.logs.require(settings)
         restart = sorted(self._service.reload(settings))
         self._daemon.logs.reopen(settings)
+        self._in_force = _taken_over(settings, self._in_force, restart)
+        if self._running:
+            self._console.serve(self._in_force)
         self._settings = settings
         self._daemon.pidfile.note(drain=f"{settings.drain_timeout.total_seconds():g}")
         return restart
@@ -270,7 +285,12 @@ class Supervisor:
         return ControlSocket(self._daemon.pidfile, wake=self._service.wake, status=self._status)
 
     def _status(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), **self._service.status(), "reload": self._reloaded}
+        return {
+            "pid": os.getpid(),
+            **self._service.status(),
+            "console": self._console.status(),
+            "reload": self._reloaded,
+        }
 
     def _exit_code(self) -> int:
         """0 after a stop that was asked for; else the code of what ended the service."""
@@ -295,3 +315,9 @@ def _watch_while(wanted: bool, selector: selectors.BaseSelector, control: Contro
         selector.register(control, selectors.EVENT_READ)
     if watched and not wanted:
         selector.unregister(control)
+
+
+def _taken_over(settings: Settings, before: Settings, restart: list[str]) -> Settings:
+    """Without what changes with a restart alone: the console must look at the database of this daemon."""
+    names = [key.removeprefix("task_server.") for key in restart]
+    return settings.model_copy(update={name: getattr(before, name) for name in names})

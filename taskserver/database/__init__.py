@@ -3,6 +3,7 @@
 from taskserver.database.dialects import Listener
 from taskserver.database.engine import BRIEF, PATIENT, Database, Patience
 from taskserver.database.errors import (
+    VALUE_REFUSED,
     CommitUnknown,
     DatabaseBusy,
     DatabaseMoved,
@@ -30,6 +31,7 @@ from taskserver.database.upgrade import (
 __all__ = [
     "BRIEF",
     "PATIENT",
+    "VALUE_REFUSED",
     "CommitUnknown",
     "Database",
     "DatabaseBusy",

@@ -75,7 +75,13 @@ class Sqlite:
     skip_locked: ClassVar[str] = ""
     run_ids_from_sequence: ClassVar[bool] = False
     lock_sql: ClassVar[str] = ""
+    like_ignores_case: ClassVar[bool] = True
+    """Of ASCII letters; without a call of our `lower` for each row."""
     among_ids: ClassVar[str] = "id IN (SELECT value FROM json_each(:ids))"
+    latest: ClassVar[str] = "max({})"
+    """The latest of some instants, none of them NULL."""
+    seconds: ClassVar[str] = "((julianday({until}) - julianday({since})) * 86400.0)"
+    """Between two instants; exact to a tenth of a millisecond."""
 
     def engine(self, url: URL) -> Engine:
         connect_args = {"timeout": 0, "check_same_thread": False, "cached_statements": 256}
@@ -180,9 +186,12 @@ class Postgresql:
     lateral: ClassVar[bool] = True
     skip_locked: ClassVar[str] = "FOR UPDATE OF j SKIP LOCKED"
     run_ids_from_sequence: ClassVar[bool] = True
+    like_ignores_case: ClassVar[bool] = False
     lock_sql: ClassVar[str] = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 7621))"
     """What `lock_key` executes; for connections that are not ours."""
     among_ids: ClassVar[str] = "id = ANY(CAST(:ids AS bigint[]))"
+    latest: ClassVar[str] = "GREATEST({})"
+    seconds: ClassVar[str] = "CAST(extract(epoch FROM ({until} - {since})) AS double precision)"
 
     _GONE = ("08", "53", "57", "58", "55006", "25006")
     _BUSY = ("40", "55P03")

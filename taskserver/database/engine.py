@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +79,7 @@ class Database:
             extra = self.url.get_backend_name()
             raise DriverMissing(database=self.label, package=error.name, extra=extra) from None
         self._injected_clock = clock
+        self._joint = threading.local()
         self._offset = timedelta(0)
         self._statements: dict[str, str] = {}
         self._place: tuple[int, int] | None = None
@@ -157,6 +159,10 @@ class Database:
     @contextmanager
     def read(self, connection: Connection | None = None) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view. It ends when the block is left."""
+        joint = self._joined(connection)
+        if joint is not None:
+            yield joint
+            return
         with self._lent(connection) as mine, self.translated():
             self._begin(mine.execution_options(taskserver_write=False), PATIENT, self.dialect.begin_read)
             try:
@@ -172,6 +178,10 @@ class Database:
         commit itself broke off, DatabaseUnavailable and DatabaseRefused as their names say; IntegrityError
         and its kin, the statement's own fault, pass through.
         """
+        joint = self._joined(connection)
+        if joint is not None:
+            yield joint
+            return
         with self._lent(connection) as mine, self.translated():
             self.begin_write(mine, patience=patience)
             try:
@@ -180,6 +190,29 @@ class Database:
                 self._rollback(mine)
                 raise
             self.commit(mine)
+
+    @contextmanager
+    def together(self) -> Iterator[Connection]:
+        """One write transaction for every `read` and `write` that this thread begins in the block: all or none.
+
+        What a block has seen is still so when it writes, and an action commits with the record of it. A block in
+        a block is undone alone when an error leaves it.
+        """
+        joint = self._joined(None)
+        if joint is not None:
+            with joint.begin_nested():
+                yield joint
+            return
+        with self.write() as connection:
+            self._joint.connection = connection
+            try:
+                yield connection
+            finally:
+                del self._joint.connection
+
+    def _joined(self, connection: Connection | None) -> Connection | None:
+        """The connection of the surrounding `together`, unless the caller brings one of its own."""
+        return getattr(self._joint, "connection", None) if connection is None else None
 
     def begin_write(self, connection: Connection, *, patience: Patience = PATIENT) -> None:
         """Begins a write on a connection that the caller keeps, and will `commit` or roll back."""

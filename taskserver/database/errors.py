@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy.exc import DataError
+
 from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_INSTALLED, NotAllowed, NotConfigured, TaskServerError
 from taskserver.texts import mark
+
+VALUE_REFUSED = (DataError, OverflowError)
+"""What a statement raises whose value the database can't keep: NUL in a text, a number beyond 64 bits."""
 
 
 class DatabaseUnavailable(TaskServerError):

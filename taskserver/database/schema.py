@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, Sm
 
 from taskserver.database.types import Instant, Json
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The revision that this version of the package works with."""
 
 VERSION_TABLE = "taskserver_version"
@@ -89,6 +89,7 @@ runs = Table(
     Column("traceback", Text),
     Column("cpu_seconds", Float),
     Column("max_rss", BigInteger),
+    Column("waiting_since", Instant),
 )
 
 run_output = Table(
@@ -134,6 +135,64 @@ users = Table(
     Column("time_zone", Text),
     Column("active", Boolean),
     Column("created_at", Instant),
+    Column("theme", Text),
+    Column("shortcuts", Boolean),
+    Column("last_login_at", Instant),
+)
+
+user_roles = Table(
+    "user_roles",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("user_id", BigInteger),
+    Column("client_id", BigInteger),
+    Column("role", Text),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", Text, primary_key=True),
+    Column("user_id", BigInteger),
+    Column("created_at", Instant),
+    Column("seen_at", Instant),
+    Column("expires_at", Instant),
+    Column("source", Text),
+    Column("flash", Json),
+)
+
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("purpose", Text),
+    Column("created_at", Instant),
+    Column("expires_at", Instant),
+    Column("used_at", Instant),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("name", Text),
+    Column("hash", Text),
+    Column("prefix", Text),
+    Column("role", Text),
+    Column("client_id", BigInteger),
+    Column("created_at", Instant),
+    Column("created_by", Text),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key_hash", Text, primary_key=True),
+    Column("request_hash", Text),
+    Column("response", Json),
+    Column("created_at", Instant),
 )
 
 nodes = Table(
@@ -152,6 +211,8 @@ nodes = Table(
     Column("heartbeat_at", Instant),
     Column("lease_seconds", Float),
     Column("ended_at", Instant),
+    Column("memory_bytes", BigInteger),
+    Column("claiming", Boolean),
 )
 
 tasks = Table(

@@ -131,7 +131,7 @@ def upgrade_apart(database: Database) -> None:
         raise (DatabaseUnavailable if passing else UpgradeFailed)(database=database.label, reason=reason)
 
 
-def _migrate(database: Database, connection: Connection) -> None:
+def _migrate(database: Database, connection: Connection, revision: str = "head") -> None:
     from alembic.command import upgrade as run_migrations
     from alembic.config import Config
     from alembic.util import CommandError
@@ -140,7 +140,7 @@ def _migrate(database: Database, connection: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        run_migrations(config, "head")
+        run_migrations(config, revision)
     except CommandError as error:
         raise UpgradeFailed(database=database.label, reason=error) from error
     except DBAPIError as error:

@@ -57,9 +57,11 @@ class Dispatcher:
         heartbeat: Callable[[], None] = lambda: None,
         changed: Callable[[], None] = lambda: None,
         beat: Beat | None = None,
+        memory: Callable[[], int | None] = lambda: None,
     ) -> None:
         """`capacity` names the node; `chores` is called about once a minute, `heartbeat` after each heartbeat,
-        `changed` when the view or the number of running jobs is another than before."""
+        `changed` when the view or the number of running jobs is another than before. `memory` is told with each
+        heartbeat."""
         self.pace = pace
         self.view = View()
         self._dispatch = dispatch
@@ -71,6 +73,7 @@ class Dispatcher:
         self._after_heartbeat = heartbeat
         self._changed = changed
         self._beat = beat or Beat()
+        self._memory = memory
         self._told: object = None
         self._drain = Drain(pool)
         self._endings: list[Ending] = []
@@ -224,7 +227,8 @@ class Dispatcher:
         return max(0.0, min(waits))
 
     def _tell_change(self) -> None:
-        seen = (len(self._pool.running()), self.view.waiting, self.view.autostart, self.view.database)
+        view = self.view
+        seen = (len(self._pool.running()), view.waiting, view.autostart, view.claiming, view.database)
         if seen != self._told:
             self._told = seen
             self._changed()
@@ -263,7 +267,13 @@ class Dispatcher:
         self._reports += self._pool.reports()
         beat = now >= self._next_heartbeat
         count = not self._counted and now >= self._next_count
-        work = Work(endings=list(self._endings), reports=list(self._reports), heartbeat=beat, count=count)
+        work = Work(
+            endings=list(self._endings),
+            reports=list(self._reports),
+            heartbeat=beat,
+            memory=self._memory() if beat else None,
+            count=count,
+        )
         self._capacity.free = 0 if self._drain.begun else self._pool.free
         with self._beat.waiting_for_database():
             turn = self._dispatch.turn(work, self._capacity)
@@ -299,7 +309,7 @@ class Dispatcher:
         for run_id in turn.kills - self._killed:
             self._pool.kill(run_id)
         self._stopping, self._killed = turn.stops | turn.kills, turn.kills
-        self.view.autostart = turn.autostart
+        self.view.autostart, self.view.claiming = turn.autostart, turn.claiming
         self.view.last_turn_at = system_clock()
         if turn.waiting is not None:
             self.view.waiting = turn.waiting

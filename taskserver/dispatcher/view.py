@@ -21,4 +21,5 @@ class View:
     database: str = "ok"
     waiting: int = 0
     autostart: bool = True
+    claiming: bool = True
     last_turn_at: datetime | None = None

@@ -168,6 +168,7 @@ class Server:
             "slots": slots,
             "waiting": view.waiting if view else None,
             "autostart": view.autostart if view else None,
+            "claiming": view.claiming if view else None,
             "memory_rss": used_memory()[0],
             "database": view.database if view else "unknown",
             "last_turn_at": to_rfc3339(view.last_turn_at) if view and view.last_turn_at else None,
@@ -242,6 +243,7 @@ class Server:
             heartbeat=self._after_heartbeat,
             changed=self._changed,
             beat=self._beat,
+            memory=lambda: used_memory()[0] or None,
         )
 
     def _require_wanted(self) -> None:

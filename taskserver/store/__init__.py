@@ -6,39 +6,65 @@ plain dicts with the names of the columns; instants are aware and in UTC.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from taskserver.clock import Clock
 from taskserver.database import Database, SchemaState, require_current, schema_state, upgrade
+from taskserver.store.audit import Audit
+from taskserver.store.changes import Changed, Changes
 from taskserver.store.clients import Clients
 from taskserver.store.control import Control
 from taskserver.store.dispatch import Dispatch, Turn, Work
 from taskserver.store.enqueue import Enqueued, Enqueuing, ForMany, ForOne
 from taskserver.store.entries import CronEntries
+from taskserver.store.estimates import Estimates
 from taskserver.store.explain import Finding
+from taskserver.store.failures import FailureGroup, Failures
+from taskserver.store.figures import Figures, Tally
+from taskserver.store.history import History, RunPage, RunPlace, WantedRuns
+from taskserver.store.idempotency import Idempotency
 from taskserver.store.limits import Capacity
+from taskserver.store.login_links import LoginLinks
 from taskserver.store.nodes import NodeIdentity, Nodes
+from taskserver.store.overview import Overview, Page, Place, Wanted
 from taskserver.store.reading import Reading
 from taskserver.store.retention import Keep, Retention
+from taskserver.store.roles import Grant, Role
 from taskserver.store.runs import Runs
+from taskserver.store.sessions import Sessions
 from taskserver.store.switches import PublishedTasks, Switches
+from taskserver.store.tokens import Tokens
 from taskserver.store.transactions import JobTransaction, Transactions
+from taskserver.store.users import Users
 
 __all__ = [
     "Capacity",
+    "Changed",
     "Dispatch",
     "Enqueued",
+    "FailureGroup",
     "Finding",
     "ForMany",
     "ForOne",
+    "Grant",
     "JobTransaction",
     "Jobs",
     "Keep",
     "NodeIdentity",
+    "Page",
+    "Place",
+    "Role",
+    "RunPage",
+    "RunPlace",
     "SchemaState",
     "Store",
+    "Tally",
     "Turn",
+    "Wanted",
+    "WantedRuns",
     "Work",
 ]
 
@@ -58,12 +84,24 @@ class Store:
         self.jobs = Jobs(database)
         self.entries = CronEntries(database)
         self.runs = Runs(database)
+        self.history = History(database)
         self.clients = Clients(database)
         self.nodes = Nodes(database)
         self.tasks = PublishedTasks(database)
         self.switches = Switches(database)
         self.retention = Retention(database)
         self.transactions = Transactions(database)
+        self.overview = Overview(database)
+        self.changes = Changes(database)
+        self.failures = Failures(database)
+        self.estimates = Estimates(database)
+        self.figures = Figures(database)
+        self.users = Users(database)
+        self.sessions = Sessions(database)
+        self.login_links = LoginLinks(database)
+        self.tokens = Tokens(database)
+        self.audit = Audit(database)
+        self.idempotency = Idempotency(database)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None) -> Store:
@@ -98,6 +136,10 @@ class Store:
             upgrade(database)
         finally:
             database.close()
+
+    def together(self) -> AbstractContextManager[Any]:
+        """One transaction for every verb that this thread calls in the block: all of it commits, or nothing."""
+        return self.database.together()
 
     def dispatch(self, default_zone: ZoneInfo) -> Dispatch:
         """The dispatcher's own view: one for each daemon."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -25,19 +26,23 @@ class Clients:
             self._refuse_twin(connection, name)
             values = {"name": name, "login": login or None, "title": title, "max_parallel": max_parallel}
             connection.execute(insert(clients).values(values))
-            return self._get(connection, name)
+            return _with_counts(self._get(connection, name), {})
 
-    def get(self, name: str) -> dict[str, Any]:
-        """The client with `waiting` and `running`, the numbers of its jobs. Raises ClientNotFound."""
+    def get(self, name: str, *, counted: bool = True) -> dict[str, Any]:
+        """The client, `counted` with the numbers of its `waiting` and `running` jobs. Raises ClientNotFound."""
         with self._database.read() as connection:
-            return self._get(connection, name)
+            row = self._get(connection, name)
+            return _with_counts(row, self._counts(connection)) if counted else row
 
-    def find(self) -> list[dict[str, Any]]:
-        """Every client by name, with the numbers of its waiting and running jobs."""
+    def find(self, *, visible: Collection[int] | None = None, counted: bool = True) -> list[dict[str, Any]]:
+        """Every client by name, or those with these ids; `counted` as with `get`, which looks at every job."""
+        query = select(clients)
+        if visible is not None:
+            query = query.where(clients.c.id.in_(list(visible)))
         with self._database.read() as connection:
-            rows = connection.execute(select(clients).order_by(clients.c.name)).all()
-            counts = self._counts(connection)
-        return [_client(row, counts) for row in rows]
+            rows = connection.execute(query.order_by(clients.c.name)).all()
+            counts = self._counts(connection) if counted else None
+        return [as_dict(row) if counts is None else _with_counts(as_dict(row), counts) for row in rows]
 
     def edit(self, name: str, **changed: Any) -> None:
         """Changes new_name, title, max_parallel (None: no limit). Raises ClientExists, EmptyName."""
@@ -75,7 +80,7 @@ class Clients:
         row = connection.execute(select(clients).where(clients.c.name == name)).first()
         if row is None:
             raise ClientNotFound(name=name)
-        return _client(row, self._counts(connection))
+        return as_dict(row)
 
     @staticmethod
     def _counts(connection: Connection) -> dict[tuple[int, str], int]:
@@ -100,6 +105,6 @@ def client_id(connection: Connection, name: str) -> int:
     return int(found)
 
 
-def _client(row: Any, counts: dict[tuple[int, str], int]) -> dict[str, Any]:
-    running = counts.get((row.id, "running"), 0) + counts.get((row.id, "stopping"), 0)
-    return {**as_dict(row), "waiting": counts.get((row.id, "waiting"), 0), "running": running}
+def _with_counts(row: dict[str, Any], counts: dict[tuple[int, str], int]) -> dict[str, Any]:
+    mine = {status: counts.get((row["id"], status), 0) for status in ("waiting", "running", "stopping")}
+    return {**row, "waiting": mine["waiting"], "running": mine["running"] + mine["stopping"]}

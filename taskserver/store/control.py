@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, tuple_, update
@@ -130,17 +131,17 @@ class Control:
         if job.cron_entry_id is not None:
             release_next(connection, job.cron_entry_id)
 
-    def delete_finished(self, client: str | None = None) -> int:
-        """Removes finished jobs; their runs stay. Returns how many."""
+    def delete_finished(self, client: str | None = None, *, visible: Collection[int] | None = None) -> int:
+        """Removes finished jobs; their runs stay. Returns how many. `visible`: ids of the only clients meant."""
         with self._database.write() as connection:
-            mine = self._of_client(connection, client)
+            mine = self._of_client(connection, client, visible)
             finished = delete(jobs).where(jobs.c.type == "once", jobs.c.status == Status.FINISHED, *mine)
             return connection.execute(finished).rowcount
 
-    def delete_all(self, client: str | None = None) -> int:
+    def delete_all(self, client: str | None = None, *, visible: Collection[int] | None = None) -> int:
         """Removes every job that does not run and asks the others to stop and go. Cron entries are untouched."""
         with self._database.write() as connection:
-            mine = self._of_client(connection, client)
+            mine = self._of_client(connection, client, visible)
             idle = delete(jobs).where(jobs.c.type == "once", jobs.c.claim.is_(None), *mine)
             count = connection.execute(idle).rowcount
             running = connection.execute(
@@ -262,10 +263,13 @@ class Control:
         return UniqueKeyTaken(job_id=job.id, other=other, key=job.unique_key)
 
     @staticmethod
-    def _of_client(connection: Connection, client: str | None) -> list[ColumnElement[bool]]:
+    def _of_client(
+        connection: Connection, client: str | None, visible: Collection[int] | None
+    ) -> list[ColumnElement[bool]]:
+        seen: list[ColumnElement[bool]] = [] if visible is None else [jobs.c.client_id.in_(list(visible))]
         if client is None:
-            return []
-        return [jobs.c.client_id == client_id(connection, client)]
+            return seen
+        return [*seen, jobs.c.client_id == client_id(connection, client)]
 
     def counts(self) -> dict[str, int]:
         """How many jobs have each status."""

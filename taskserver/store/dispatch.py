@@ -39,6 +39,7 @@ _JOB = "FROM jobs WHERE ready IS NULL AND status = 'waiting' AND type = 'once' A
 _ENTRY = "FROM jobs WHERE type = 'interval' AND active"
 _LOOK = f"""
 SELECT (SELECT value FROM settings WHERE name = 'autostart'),
+  (SELECT claiming FROM nodes WHERE id = :node),
   (SELECT next_run_at {_ENTRY} AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT 1),
   EXISTS (SELECT 1 {_ENTRY} AND next_run_at IS NULL),
   (SELECT next_run_at {_JOB} AND next_run_at IS NOT NULL ORDER BY next_run_at LIMIT 1),
@@ -60,6 +61,7 @@ class _Seen:
     """What `_LOOK` found: the next instants, and whether there are any that were left out by a plain INSERT."""
 
     autostart: bool
+    claiming: bool
     entry_at: datetime | None
     entry_without: bool
     job_at: datetime | None
@@ -94,6 +96,8 @@ class Turn:
     contended: bool = False
     waiting: int | None = None
     autostart: bool = True
+    claiming: bool = True
+    """Whether the node may take jobs; else somebody has told it not to."""
 
 
 @dataclass(slots=True)
@@ -103,6 +107,8 @@ class Work:
     endings: list[Ending] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     heartbeat: bool = False
+    memory: int | None = None
+    """Bytes that the node uses, told with a heartbeat."""
     count: bool = False
 
 
@@ -117,6 +123,7 @@ class Dispatch:
         self._connection: Connection | None = None
         self._seen_version: int | None = None
         self._name: str | None = None
+        self._look_sql = database.statement(_LOOK)
         self._promote = database.statement(_PROMOTE)
         self._requests = database.statement(_REQUESTS)
 
@@ -244,28 +251,39 @@ class Dispatch:
 
     def _advance(self, connection: Connection, work: Work, capacity: Capacity, turn: Turn) -> None:
         now = self._database.now()
-        seen = self._look(connection)
+        seen = self._look(connection, capacity.node)
         queued = self._occurrences.queue_due(connection, now) if seen.entry_is_due(now) else 0
         # The heartbeat finds what plain SQL has set free.
         if queued or work.count or work.heartbeat or any(claim.cron_entry_id for claim, _ in work.endings):
             self._occurrences.release_held(connection)
         promoted = self._promote_due(connection, now) if seen.job_is_due(now) else 0
         turn.autostart = capacity.autostart = seen.autostart
-        if capacity.free > 0:
+        turn.claiming = seen.claiming
+        if capacity.free > 0 and seen.claiming:
             taken = self._claims.take(connection, capacity, now)
             turn.claims, turn.contended = taken.claims, taken.contended
             turn.again = taken.filed > 0
         turn.again = turn.again or BATCH in (queued, promoted)
         self._look_for_requests(connection, capacity.node, turn)
-        turn.next_due = (self._look(connection) if queued or promoted else seen).next_due(now)
+        turn.next_due = (self._look(connection, capacity.node) if queued or promoted else seen).next_due(now)
         if work.heartbeat:
-            connection.execute(update(nodes).where(nodes.c.id == capacity.node).values(heartbeat_at=now))
+            alive = {"heartbeat_at": now, "memory_bytes": work.memory}
+            connection.execute(update(nodes).where(nodes.c.id == capacity.node).values(alive))
         if work.count:
             turn.waiting = self._count_waiting(connection)
 
-    def _look(self, connection: Connection) -> _Seen:
-        row = connection.exec_driver_sql(_LOOK).one()
-        return _Seen(row[0] != "off", read_instant(row[1]), bool(row[2]), read_instant(row[3]), bool(row[4]))
+    def _look(self, connection: Connection, node: int) -> _Seen:
+        autostart, claiming, *entry, job_at, job_without = connection.exec_driver_sql(
+            self._look_sql, {"node": node}
+        ).one()
+        return _Seen(
+            autostart != "off",
+            claiming is None or bool(claiming),
+            read_instant(entry[0]),
+            bool(entry[1]),
+            read_instant(job_at),
+            bool(job_without),
+        )
 
     def _promote_due(self, connection: Connection, now: datetime) -> int:
         """Flags waiting jobs whose time has come."""

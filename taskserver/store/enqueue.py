@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from sqlalchemy import Connection, insert, text
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
-from taskserver.database import Database
+from taskserver.database import VALUE_REFUSED, Database
 from taskserver.database.schema import jobs
 from taskserver.jobs import Ready
 from taskserver.store.clients import client_id
@@ -273,7 +273,7 @@ def _refusals(task: str) -> Iterator[None]:
     """What the database's own checks refuse, as one sentence."""
     try:
         yield
-    except (IntegrityError, DataError, OverflowError) as error:
+    except (IntegrityError, *VALUE_REFUSED) as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise JobRefused(task=task, reason=reason) from error
 

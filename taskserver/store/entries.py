@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_, update
 
 from taskserver.cron import check_time_zone, parse
 from taskserver.database import Database
@@ -15,6 +15,7 @@ from taskserver.store.clients import client_id
 from taskserver.store.errors import EntryExists, EntryNotFound
 from taskserver.store.occurrences import insert_by_hand
 from taskserver.store.rows import OF_TASK, as_dict, document, require_name, require_task_name, shown_title
+from taskserver.store.searching import holds
 
 UTC = ZoneInfo("UTC")
 
@@ -24,6 +25,16 @@ EDITABLE = frozenset(
         *("priority", "node_id", "max_attempts"),
     }
 )
+
+Key = tuple[str, str, int]
+"""Where an entry stands in the order of client and name."""
+
+_KEY = (func.coalesce(clients.c.name, ""), func.coalesce(jobs.c.name, ""), jobs.c.id)
+_SEARCHED = (jobs.c.name, jobs.c.title, jobs.c.description, jobs.c.task)
+
+
+def key_of(entry: Mapping[str, Any]) -> Key:
+    return entry["client"] or "", entry["name"] or "", entry["id"]
 
 
 class CronEntries:
@@ -91,13 +102,43 @@ class CronEntries:
         with self._database.read() as connection:
             return self._get(connection, name_or_id, client)
 
-    def find(self, client: str | None = None) -> list[dict[str, Any]]:
-        """Every cron entry by name, or those of one client. Raises ClientNotFound."""
+    def find(
+        self,
+        client: str | None = None,
+        *,
+        visible: Collection[int] | None = None,
+        ids: Collection[int] | None = None,
+        text: str | None = None,
+        active: bool | None = None,
+        after: Key | None = None,
+        before: Key | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """By client and name. `visible`: ids of the only clients whose entries are looked at; `text` is looked for
+        in name, title, description and task. `after` and `before` are `key_of` an entry: those next to it.
+
+        Raises ClientNotFound.
+        """
         query = self._select()
+        if visible is not None:
+            query = query.where(jobs.c.client_id.in_(list(visible)))
+        if ids is not None:
+            query = query.where(jobs.c.id.in_(list(ids)))
+        if text:
+            query = query.where(holds(self._database, _SEARCHED, text))
+        if active is not None:
+            query = query.where(jobs.c.active if active else ~jobs.c.active)
+        if after is not None:
+            query = query.where(tuple_(*_KEY) > after)
+        if before is not None:
+            query = query.where(tuple_(*_KEY) < before)
+        backward = before is not None
+        query = query.order_by(*(column.desc() if backward else column for column in _KEY)).limit(limit)
         with self._database.read() as connection:
             if client is not None:
                 query = query.where(jobs.c.client_id == client_id(connection, client))
-            return [_entry(row) for row in connection.execute(query.order_by(clients.c.name, jobs.c.name))]
+            rows = [_entry(row) for row in connection.execute(query)]
+        return rows[::-1] if backward else rows
 
     def edit(self, entry_id: int, *, default_zone: ZoneInfo = UTC, **changed: Any) -> None:
         """Changes columns of EDITABLE; with cron_spec or time_zone the next run is computed anew.

@@ -16,12 +16,50 @@ class RunNotFound(NotFound):
     text = mark("there is no run {run_id}")
 
 
+class NodeNotFound(NotFound):
+    text = mark("there is no node with the id {id} that works on this database")
+
+
 class EntryNotFound(NotFound):
     text = mark("there is no cron entry {name} for client {client}")
 
 
 class ClientNotFound(NotFound):
     text = mark("there is no client {name}")
+
+
+class UserNotFound(NotFound):
+    text = mark("there is no user {name}")
+
+
+class TokenNotFound(NotFound):
+    text = mark("there is no token {name}")
+
+
+class UserExists(TaskServerError):
+    text = mark("there is a user named {name} already")
+
+
+class TokenExists(TaskServerError):
+    text = mark("there is a token named {name} already")
+
+
+class InvalidUserName(UsageError):
+    text = mark("a name has 1 to {longest} characters that can be printed, without spaces around it")
+
+
+class LastAdministrator(TaskServerError):
+    text = mark("there must stay an administrator for all clients; make somebody else one first")
+
+
+class KeyReused(UsageError):
+    """Two different requests under one idempotency key: the caller's mistake, since one of them would be lost."""
+
+    text = mark("this Idempotency-Key was used for another request; take a new key for each request")
+
+
+class PageGone(UsageError):
+    text = mark("this page does not continue a list; begin again with the first page")
 
 
 class TaskNotFound(NotFound):

@@ -142,6 +142,9 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
             "no running node offers the task {task}; check modules and [tasks] in the configuration", task=job.task
         )
         yield Finding("unknown_task", text)
+    elif not any(row.claiming for row in alive if job.task in row.tasks):
+        text = translate("every node that could run it was told to claim nothing; the page of nodes changes that")
+        yield Finding("not_claiming", text)
 
 
 def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:

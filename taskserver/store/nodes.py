@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from taskserver.database import PATIENT, Database, Patience
 from taskserver.database.schema import clients, jobs, nodes, tasks
 from taskserver.jobs import OnCrash, Outcome, Status
 from taskserver.log_fields import about
+from taskserver.store.errors import NodeNotFound
 from taskserver.store.outcomes import Outcomes
 from taskserver.store.rows import OF_TASK, as_dict, claim_of
 from taskserver.store.wakeup import wake_sockets
@@ -163,16 +164,42 @@ class Nodes:
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(crashes=crashes))
 
     def find(self) -> list[dict[str, Any]]:
-        """Every node that has not said goodbye, the newest first, with `alive` by its lease."""
+        """Every node that has not said goodbye, the newest first, with `alive` by its lease and `busy` slots."""
+        claimed = (
+            select(jobs.c.claimed_by, func.count().label("busy"))
+            .where(jobs.c.claim.is_not(None))
+            .group_by(jobs.c.claimed_by)
+        )
         with self._database.read() as connection:
             now = self._database.now()
             rows = connection.execute(
                 select(nodes).where(nodes.c.ended_at.is_(None)).order_by(nodes.c.id.desc()).limit(1000)
             ).all()
+            busy = {row.claimed_by: row.busy for row in connection.execute(claimed)} if rows else {}
         return [
-            {**as_dict(row), "alive": now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds)}
+            {
+                **as_dict(row),
+                "alive": now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds),
+                "busy": busy.get(row.id, 0),
+            }
             for row in rows
         ]
+
+    def set_claiming(self, row_id: int, claiming: bool) -> str:
+        """Lets a node claim jobs, or nothing more, until it ends; its name. What it runs, it goes on running.
+
+        Holds for every turn that begins after the commit. Raises NodeNotFound, also for one that has ended.
+        """
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(nodes)
+                .where(nodes.c.id == row_id, nodes.c.ended_at.is_(None))
+                .values(claiming=claiming)
+                .returning(nodes.c.node_id)
+            ).scalar()
+        if changed is None:
+            raise NodeNotFound(id=row_id)
+        return str(changed)
 
     def alive(self) -> list[dict[str, Any]]:
         return [node for node in self.find() if node["alive"]]

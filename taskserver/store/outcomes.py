@@ -21,14 +21,20 @@ Ending = tuple[Claim, Outcome]
 
 _INSERT_RUN = """
 INSERT INTO runs (id, job_id, cron_entry_id, client_id, task, title, data, login, node_id, attempt, unique_key,
-  due_at, started_at, finished_at, status, reason, result, error, traceback, cpu_seconds, max_rss)
+  due_at, waiting_since, started_at, finished_at, status, reason, result, error, traceback, cpu_seconds, max_rss)
 SELECT CAST(:run_id AS BIGINT), j.id, j.cron_entry_id, j.client_id, j.task,
   CASE WHEN j.title = '' THEN CAST(:title AS TEXT) ELSE j.title END, j.data, CAST(:login AS TEXT),
-  CAST(:node_id AS TEXT), j.attempt, j.unique_key, j.due_at, j.started_at, {now}, CAST(:run_status AS TEXT),
-  CAST(:reason AS TEXT), CAST(:result AS TEXT), CAST(:error AS TEXT), CAST(:traceback AS TEXT),
-  CAST(:cpu_seconds AS FLOAT), CAST(:max_rss AS BIGINT)
+  CAST(:node_id AS TEXT), j.attempt, j.unique_key, j.due_at, {waiting_since}, j.started_at, {now},
+  CAST(:run_status AS TEXT), CAST(:reason AS TEXT), CAST(:result AS TEXT), CAST(:error AS TEXT),
+  CAST(:traceback AS TEXT), CAST(:cpu_seconds AS FLOAT), CAST(:max_rss AS BIGINT)
 FROM jobs j WHERE j.id = :job_id AND j.claim = :run_id AND j.status IN ('running', 'stopping')
 """
+
+# Since when nothing but a free slot was wanting: queued, due, given back or ended before, started by hand.
+_WAITING_SINCE = (
+    "j.created_at, COALESCE(j.next_run_at, j.created_at), COALESCE(j.ended_at, j.created_at), "
+    "COALESCE(j.start_requested_at, j.created_at)"
+)
 
 # running -> finished | failed | waiting, stopping -> stopped | finished | failed: what the executor decided for a
 # running job becomes the nearest allowed status when a stop was asked for meanwhile, and the other way round.
@@ -82,7 +88,8 @@ class Outcomes:
         instant = "CAST(:{} AS timestamptz)" if database.dialect.lateral else ":{}"
         now, delay = instant.format("now"), instant.format("next_run_at")
         document = "CAST(:checkpoint AS json)" if database.dialect.lateral else ":checkpoint"
-        self._insert_run = database.statement(_INSERT_RUN.format(now=now))
+        waiting_since = database.dialect.latest.format(_WAITING_SINCE)
+        self._insert_run = database.statement(_INSERT_RUN.format(now=now, waiting_since=waiting_since))
         self._update_job = database.statement(_UPDATE_JOB.format(now=now, delay=delay))
         self._output = database.statement(_OUTPUT)
         self._update_entry = database.statement(_UPDATE_ENTRY)

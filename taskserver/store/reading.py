@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, select, tuple_
 
 from taskserver.clock import to_rfc3339
 from taskserver.database import Database
@@ -16,6 +16,7 @@ from taskserver.store.clients import client_id
 from taskserver.store.errors import JobNotFound
 from taskserver.store.explain import Finding, explain
 from taskserver.store.rows import OF_TASK, as_dict, shown_title
+from taskserver.store.searching import holds
 
 _entries = jobs.alias("entries")
 
@@ -32,9 +33,9 @@ class Reading:
         run's. Raises JobNotFound when neither is there.
         """
         with self._database.read() as connection:
-            row = connection.execute(self._select().where(jobs.c.id == job_id, jobs.c.type == "once")).first()
+            row = connection.execute(self.select_jobs().where(jobs.c.id == job_id, jobs.c.type == "once")).first()
             if row is not None:
-                return _job(row)
+                return as_job(row)
             last = connection.execute(
                 select(runs, clients.c.name.label("client"))
                 .outerjoin(clients, clients.c.id == runs.c.client_id)
@@ -56,15 +57,18 @@ class Reading:
         task: str | None = None,
         text: str | None = None,
         entry: int | None = None,
+        visible: Collection[int] | None = None,
         limit: int = 100,
         after_id: int | None = None,
     ) -> list[dict[str, Any]]:
         """Jobs as dicts: running ones first, then waiting ones as they will start, then those of the future, then
         the ended ones, the newest first. `after_id` continues behind that job (JobNotFound: it is gone).
 
-        Raises ClientNotFound.
+        `visible`: ids of the only clients whose jobs are looked at. Raises ClientNotFound.
         """
         wanted: list[ColumnElement[bool]] = [jobs.c.type == "once"]
+        if visible is not None:
+            wanted.append(jobs.c.client_id.in_(list(visible)))
         if status is not None:
             wanted.append(jobs.c.status.in_([status] if isinstance(status, str) else list(status)))
         if task is not None:
@@ -72,9 +76,8 @@ class Reading:
         if entry is not None:
             wanted.append(jobs.c.cron_entry_id == entry)
         if text:
-            pattern = "%" + text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
             columns = (jobs.c.title, jobs.c.description, jobs.c.task, jobs.c.error, jobs.c.detail)
-            wanted.append(or_(*(func.lower(column).like(pattern, escape="\\") for column in columns)))
+            wanted.append(holds(self._database, columns, text))
         key = _start_order()
         with self._database.read() as connection:
             if client is not None:
@@ -84,27 +87,38 @@ class Reading:
                 if last is None:
                     raise JobNotFound(job_id=after_id)
                 wanted.append(tuple_(*key) > tuple_(*last))
-            rows = connection.execute(self._select().where(*wanted).order_by(*key).limit(limit)).all()
-        return [_job(row) for row in rows]
+            rows = connection.execute(self.select_jobs().where(*wanted).order_by(*key).limit(limit)).all()
+        return [as_job(row) for row in rows]
 
     def output(
-        self, job_id: int | None = None, *, run_id: int | None = None, after: tuple[int, int] | None = None
+        self,
+        job_id: int | None = None,
+        *,
+        run_id: int | None = None,
+        after: tuple[int, int] | None = None,
+        last: int | None = None,
+        limit: int | None = None,
     ) -> list[dict[str, Any]]:
         """The lines of a run, or of all runs of a job, as dicts of run_id, seq, at, stream, text.
 
-        `after` is the (run_id, seq) of the last line already seen.
+        With both, those of the run if it is one of the job's. `after` is the (run_id, seq) of the last line
+        already seen, `last` how many of the last lines are wanted.
         """
-        query = select(run_output).order_by(run_output.c.run_id, run_output.c.seq)
+        query = select(run_output).limit(limit)
         with self._database.read() as connection:
-            if run_id is None:
+            if job_id is not None or run_id is None:
                 ended = [row.id for row in connection.execute(select(runs.c.id).where(runs.c.job_id == job_id))]
                 claim = connection.execute(select(jobs.c.claim).where(jobs.c.id == job_id)).scalar()
                 query = query.where(run_output.c.run_id.in_([*ended, *([claim] if claim else [])]))
-            else:
+            if run_id is not None:
                 query = query.where(run_output.c.run_id == run_id)
             if after is not None:
                 query = query.where(tuple_(run_output.c.run_id, run_output.c.seq) > tuple_(*after))
-            return [as_dict(row) for row in connection.execute(query)]
+            if last is None:
+                query = query.order_by(run_output.c.run_id, run_output.c.seq)
+                return [as_dict(row) for row in connection.execute(query)]
+            query = query.order_by(run_output.c.run_id.desc(), run_output.c.seq.desc()).limit(last)
+            return [as_dict(row) for row in connection.execute(query)][::-1]
 
     def explain(
         self, job_id: int, show: Callable[[datetime], str] = to_rfc3339, *, dead: Collection[str] = ()
@@ -117,7 +131,8 @@ class Reading:
             return explain(connection, job_id, self._database.now(), show, dead)
 
     @staticmethod
-    def _select() -> Select[Any]:
+    def select_jobs() -> Select[Any]:
+        """Jobs with the names that belong to them, for `as_job`."""
         return (
             select(
                 jobs,
@@ -132,7 +147,8 @@ class Reading:
         )
 
 
-def _job(row: Any) -> dict[str, Any]:
+def as_job(row: Any) -> dict[str, Any]:
+    """A row of `select_jobs` as everybody gets it."""
     job = as_dict(row)
     job["title"] = shown_title(job)
     job["gone"] = False

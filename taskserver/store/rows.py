@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from taskserver.database.schema import tasks
 from taskserver.database.types import dump_json
 from taskserver.jobs import Claim
+from taskserver.redaction import redacted
 from taskserver.store.errors import EmptyName, EmptyTaskName, NotJson
 from taskserver.templates import Template
 
@@ -45,7 +46,7 @@ OF_TASK = (tasks.c.title.label("task_title"), tasks.c.schema.label("task_schema"
 
 
 def shown_title(row: dict[str, Any]) -> str:
-    """The job's own title, else its task's with data and defaults filled in, else the task's name.
+    """The job's own title, else its task's with data and defaults filled in (no secret), else the task's name.
 
     `row` has the columns OF_TASK too; they are taken out of it.
     """
@@ -55,7 +56,7 @@ def shown_title(row: dict[str, Any]) -> str:
     if not task_title:
         return str(row["task"])
     data = row["data"] if isinstance(row["data"], dict) else {}
-    return Template.parse(task_title).fill({**_defaults(task_schema), **data})
+    return Template.parse(task_title).fill(redacted({**_defaults(task_schema), **data}))
 
 
 def _defaults(schema: Any) -> dict[str, Any]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, select
 
 from taskserver.database import Database
 from taskserver.database.schema import clients, runs
 from taskserver.store.clients import client_id
 from taskserver.store.errors import RunNotFound
 from taskserver.store.rows import as_dict
+from taskserver.store.searching import holds
 
 
 class Runs:
@@ -41,10 +43,13 @@ class Runs:
         until: datetime | None = None,
         limit: int = 100,
         before_id: int | None = None,
+        after_id: int | None = None,
+        visible: Collection[int] | None = None,
     ) -> list[dict[str, Any]]:
         """Runs, the newest first. `text`, `result` and `error` are looked for anywhere, in any case.
 
-        Raises ClientNotFound.
+        `before_id` goes on with older runs, `after_id` with newer ones. `visible`: ids of the only clients whose
+        runs are looked at. Raises ClientNotFound.
         """
         wanted: list[ColumnElement[bool]] = []
         for column, value in (
@@ -62,24 +67,26 @@ class Runs:
             ((runs.c.error,), error),
         ):
             if needle:
-                wanted.append(or_(*(_contains(column, needle) for column in columns)))
+                wanted.append(holds(self._database, columns, needle))
         if since is not None:
             wanted.append(runs.c.finished_at >= since)
         if until is not None:
             wanted.append(runs.c.finished_at < until)
         if before_id is not None:
             wanted.append(runs.c.id < before_id)
+        if visible is not None:
+            wanted.append(runs.c.client_id.in_(list(visible)))
+        backward = after_id is not None
+        if backward:
+            wanted.append(runs.c.id > after_id)
+        order = runs.c.id if backward else runs.c.id.desc()
         with self._database.read() as connection:
             if client is not None:
                 wanted.append(runs.c.client_id == client_id(connection, client))
-            query = self._select().where(*wanted).order_by(runs.c.id.desc()).limit(limit)
-            return [as_dict(row) for row in connection.execute(query)]
+            query = self._select().where(*wanted).order_by(order).limit(limit)
+            rows = [as_dict(row) for row in connection.execute(query)]
+        return rows[::-1] if backward else rows
 
     @staticmethod
     def _select() -> Select[Any]:
         return select(runs, clients.c.name.label("client")).outerjoin(clients, clients.c.id == runs.c.client_id)
-
-
-def _contains(column: Any, needle: str) -> ColumnElement[bool]:
-    pattern = needle.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return func.lower(column).like(f"%{pattern}%", escape="\\")

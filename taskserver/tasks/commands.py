@@ -131,13 +131,13 @@ class CommandArguments:
             if name in named:
                 continue
             named.add(name)
-            yield ArgumentFault(name, sentences.NO_DASH, {"value": sentences.shown(values[name])})
+            yield ArgumentFault(name, sentences.NO_DASH, {"value": sentences.shown(values[name], name)})
 
 
 def _faults(name: str, value: Any) -> Iterable[ArgumentFault]:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         yield ArgumentFault(
-            name, mark("must be a text or a number, not {value}"), {"value": sentences.shown(value)}
+            name, mark("must be a text or a number, not {value}"), {"value": sentences.shown(value, name)}
         )
     elif isinstance(value, float) and value - value != 0:
         yield ArgumentFault(name, sentences.FINITE, {"value": value})

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from taskserver.errors import did_you_mean
+from taskserver.redaction import HIDDEN, is_secret, redacted
 from taskserver.tasks.errors import ArgumentFault
 from taskserver.texts import mark
 
@@ -25,6 +26,8 @@ CHOICE = mark("must be one of {expected}, not {value}")
 FINITE = mark("must be a finite number, not {value}")
 NOT_JSON = mark("can't be written as JSON: {problem}")
 OTHER = mark("{problem}")
+SECRET = mark("is not what the task takes")
+"""What is said of a secret where somebody else's sentence might tell it."""
 
 _BY_PYDANTIC = {
     "int": WHOLE_NUMBER,
@@ -44,6 +47,9 @@ _BY_PYDANTIC = {
     "date": DATE,
     "datetime": INSTANT,
 }
+_VALIDATORS_OWN = ("value_error", "assertion_error")
+"""Kinds whose sentence comes from the task; pydantic's own sentences never quote the value."""
+
 _TYPE_ENDINGS = ("type", "parsing", "from", "attributes")
 
 _BY_SCHEMA = {
@@ -82,7 +88,7 @@ def from_pydantic(argument: str, error: Mapping[str, Any]) -> ArgumentFault:
     """The fault for one entry of `ValidationError.errors()`."""
     kind = str(error["type"])
     path = argument + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"])
-    fields: dict[str, Any] = {"value": shown(error.get("input"))}
+    fields: dict[str, Any] = {"value": shown(error.get("input"), argument, *error["loc"])}
     if kind in ("enum", "literal_error"):
         return ArgumentFault(path, CHOICE, fields | {"expected": error["ctx"]["expected"]})
     if kind == "finite_number":
@@ -90,7 +96,9 @@ def from_pydantic(argument: str, error: Mapping[str, Any]) -> ArgumentFault:
     stem, _, ending = kind.partition("_")
     if ending.split("_")[0] in _TYPE_ENDINGS and stem in _BY_PYDANTIC:
         return ArgumentFault(path, _BY_PYDANTIC[stem], fields)
-    return ArgumentFault(path, OTHER, {"problem": str(error["msg"])})
+    if kind not in _VALIDATORS_OWN:
+        return ArgumentFault(path, OTHER, {"problem": str(error["msg"])})
+    return _quoted(path, str(error["msg"]), error.get("input"), (argument, *error["loc"]))
 
 
 NO_NUL_PATTERN = r"^[^\u0000]*$"
@@ -123,7 +131,7 @@ def _of_optional(error: ValidationError, choices: list[Any]) -> list[ValidationE
 def _wrong_value(error: ValidationError, expected: Any) -> ArgumentFault:
     first, *rest = [*error.absolute_path] or [""]
     path = str(first) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in rest)
-    fields: dict[str, Any] = {"value": shown(error.instance)}
+    fields: dict[str, Any] = {"value": shown(error.instance, *error.absolute_path)}
     if error.validator == "type" and isinstance(expected, str) and expected in _BY_SCHEMA:
         return ArgumentFault(path, _BY_SCHEMA[expected], fields)
     if error.validator == "format" and expected in ("date", "date-time"):
@@ -132,12 +140,23 @@ def _wrong_value(error: ValidationError, expected: Any) -> ArgumentFault:
         return ArgumentFault(path, NO_NUL if "\0" in str(error.instance) else NO_DASH, fields)
     if error.validator == "enum":
         return ArgumentFault(path, CHOICE, fields | {"expected": ", ".join(map(repr, expected))})
-    return ArgumentFault(path, OTHER, {"problem": error.message})
+    return _quoted(path, error.message, error.instance, error.absolute_path)
 
 
-def shown(value: Any) -> str:
-    """A value as a message shows it: short, on one line."""
-    text = repr(value)
+def _quoted(path: str, problem: str, value: Any, place: Iterable[Any]) -> ArgumentFault:
+    """Somebody else's sentence, unless it may hold a secret: of a value that is one, or has one in it."""
+    if _is_secret(place) or redacted(value) != value:
+        return ArgumentFault(path, SECRET)
+    return ArgumentFault(path, OTHER, {"problem": problem})
+
+
+def _is_secret(place: Iterable[Any]) -> bool:
+    return any(isinstance(step, str) and is_secret(step) for step in place)
+
+
+def shown(value: Any, *place: Any) -> str:
+    """A value as a message shows it: short, on one line, without secrets. `place`: the keys under which it is."""
+    text = repr(HIDDEN if _is_secret(place) and value is not None else redacted(value))
     return text if len(text) <= 60 else text[:59] + "…"
 
 

@@ -25,7 +25,7 @@ def test_running_jobs_are_queued_again_and_no_command_has_a_second_copy(any_serv
     jobs = [server.insert("patient"), server.insert("endless", marks=str(marks))]
     waiting = server.insert("quick")
     eventually(lambda: server.job(waiting)["status"] == "finished")
-    eventually(lambda: all(server.is_running(job) for job in jobs) and pids_in(marks))
+    eventually(lambda: all(server.is_running(job) for job in jobs) and marks.exists())
 
     server.kill()
     (first,) = pids_in(marks)

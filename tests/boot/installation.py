@@ -12,14 +12,12 @@ Where there is neither, `build` says so and the tests are skipped.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
-import sysconfig
-from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
+
+from own_packages import copy_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = Path("/opt/taskserver")
@@ -28,7 +26,6 @@ MODULES = PLACE / "modules"
 """Where the tasks of the tests lie in a guest."""
 
 TASK_MODULES = Path(__file__).with_name("task_modules")
-EXTRAS = {"taskserver": "postgresql"}
 
 
 class NoInterpreter(Exception):
@@ -88,43 +85,4 @@ def _make_environment(folder: Path, python: Path) -> None:
     (folder / "bin").mkdir()
     (folder / "bin" / "python").symlink_to(python)
     (folder / "pyvenv.cfg").write_text(f"home = {python.parent}\ninclude-system-site-packages = false\n")
-    source = Path(sysconfig.get_path("purelib"))
-    for name in sorted(_top_level(source)):
-        if (source / name).is_dir():
-            shutil.copytree(source / name, packages / name, symlinks=True)
-        else:
-            shutil.copy2(source / name, packages / name)
-
-
-def _top_level(source: Path) -> set[str]:
-    """What the needed distributions have put into site-packages."""
-    names = set()
-    for name in _needed("taskserver"):
-        if name == "taskserver":
-            continue
-        for file in metadata.distribution(name).files or ():
-            if file.parts[0] != ".." and (source / file.parts[0]).exists():
-                names.add(file.parts[0])
-    return names - {"__pycache__"}
-
-
-def _needed(name: str, seen: set[str] | None = None) -> set[str]:
-    """The names of a distribution and of all that it needs on this machine."""
-    seen = set() if seen is None else seen
-    if name not in seen:
-        seen.add(name)
-        for needed in _requirements(name):
-            _needed(needed, seen)
-    return seen
-
-
-def _requirements(name: str) -> Iterator[str]:
-    from packaging.requirements import Requirement
-
-    for line in metadata.requires(name) or ():
-        requirement = Requirement(line)
-        extra = EXTRAS.get(name, "")
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
-        # psycopg's own extra "binary" is asked for by ours
-        if wanted or (name == "psycopg" and 'extra == "binary"' in line):
-            yield re.sub(r"[-_.]+", "-", requirement.name).lower()
+    copy_packages(packages)

@@ -6,7 +6,7 @@ import json
 import subprocess
 
 import pytest
-from installation import SCRIPT
+from installation import PLACE, SCRIPT
 from systemd_service import Service
 
 pytestmark = pytest.mark.slow
@@ -48,6 +48,24 @@ def test_the_status_tells_a_person_how_it_is(service):
 
     service.until(StatusText="2 of 2 slots busy, 1 job waiting, auto-start is off")
     service.control("stop", "--now")
+
+
+def test_the_console_is_served_from_within_the_sandbox(service):
+    service.configure("[task_server.console]\nenabled = true\n")
+    service.start()
+
+    told = service.eventually(
+        lambda: (
+            (said := json.loads(service.control("status", "--json"))["console"])["state"] == "serving" and said
+        ),
+        what="the console",
+    )
+
+    fetch = f"import urllib.request; print(urllib.request.urlopen({told['address'] + 'readyz'!r}).status)"
+    assert service.machine.output(str(PLACE / ".venv/bin/python"), "-c", fetch) == "200"
+    assert "first-login?" not in service.journal
+    service.stop()
+    assert service.shows(ActiveState="inactive", Result="success")
 
 
 def test_a_reload_takes_over_new_settings(service):

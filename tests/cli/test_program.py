@@ -214,7 +214,9 @@ def test_every_example_names_commands_and_options_that_there_are():
             while isinstance(target, click.Group) and words:
                 target = target.get_command(ctx, words.pop(0))
                 assert target is not None, (path, example)
-            options = {name for parameter in target.params for name in parameter.opts}
+            options = {
+                name for parameter in target.params for name in (*parameter.opts, *parameter.secondary_opts)
+            }
             for word in words:
                 if word.startswith("--"):
                     assert word in options, (path, example, word)

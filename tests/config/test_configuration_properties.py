@@ -21,7 +21,7 @@ from taskserver.config.toml_lines import key_lines
 COUNT = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PIECES = st.sampled_from(
-    ["[task_server]\n", "[task_server/notify_on_failure]\n", "[tasks.x]\n", "[tasks/x]\n", "[tasks/x/env]\n", "[system]\n",
+    ["[task_server]\n", "[task_server/notify_on_failure]\n", "[task_server/console]\n", "[tasks.x]\n", "[tasks/x]\n", "[tasks/x/env]\n", "[system]\n",
      "command = ", "[", "]", "{", "}", '"', "'", "'''", "=", "\n", "modules = ", "a.b.c = 1\n", "{p}", "database = ", "://",
      "sqlite:///", "postgresql://", "@", ":", "/", "lease = ", "1e999", "0x", "nan", "\x00", "\\", "#", "ü", "\u2028", "time_zone = ",
      "users_dir = ", "1979-05-27T07:32:00Z", "max_parallel = ", "memory_limit_rss = ", "env = ", ",", "~", "\r", "\ufeff", "-c"]
@@ -104,14 +104,27 @@ SERVER_TABLES = st.fixed_dictionaries(
         "log_format": st.sampled_from(["auto", "text", "json"]),
     },
 )
+CONSOLE_TABLES = st.fixed_dictionaries(
+    {},
+    optional={
+        "enabled": st.booleans(),
+        "port": st.integers(1, 65535),
+        "root_path": st.sampled_from(["", "/tasks", "/erp/tasks"]),
+        "public_url": st.sampled_from(["https://erp.example.com", "http://[::1]:8080"]),
+        "allowed_hosts": st.lists(st.sampled_from(["erp", "erp.example.com:8443", "[::1]"]), max_size=3),
+        "trusted_proxies": st.lists(st.sampled_from(["10.0.0.1", "fd00::/8"]), max_size=2),
+        "session_lifetime": st.integers(60, 86400),
+    },
+)
 NOTIFY_TABLES = st.fixed_dictionaries({}, optional={"email_from": TEXTS, "email_subject": TEXTS})
 DOCUMENTS = st.builds(
-    lambda server, notify, system, tasks: {
-        "task_server": {**server, "notify_on_failure": notify},
+    lambda server, console, notify, system, tasks: {
+        "task_server": {**server, "console": console, "notify_on_failure": notify},
         "system": system,
         "tasks": tasks,
     },
     SERVER_TABLES,
+    CONSOLE_TABLES,
     NOTIFY_TABLES,
     st.fixed_dictionaries({}, optional={"memory_limit_rss": st.integers(0, 1 << 40) | st.just("5 MB")}),
     st.dictionaries(WORDS, task_tables(), max_size=3),

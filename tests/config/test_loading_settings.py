@@ -43,6 +43,21 @@ def test_relative_paths_begin_at_the_folder_of_the_file_without_an_installation(
     assert settings.log_file == tmp_path / "log"
 
 
+@pytest.mark.parametrize(
+    ("name", "section"), [("a.toml", "[task_server.console]"), ("a.ini", "[task_server/console]")]
+)
+def test_the_console_has_a_table_of_its_own(write: Write, tmp_path: Path, name: str, section: str) -> None:
+    quote = '"' if name.endswith(".toml") else ""
+    keys = f"enabled = true\ntls_certificate = {quote}tls/c.pem{quote}\ntls_key = {quote}/k.pem{quote}\n"
+
+    console = load(write(name, f"[task_server]\n{section}\n{keys}")).console
+
+    assert (console.enabled, console.host, console.port) == (True, "127.0.0.1", 8742)
+    assert console.tls_certificate == tmp_path / "tls/c.pem"
+    assert console.tls_key == Path("/k.pem")
+    assert console.session_lifetime == timedelta(hours=12)
+
+
 def test_a_kivitendo_conf_works_unchanged(write: Write, kivitendo_conf: bytes) -> None:
     settings = load(write("kivitendo.conf", kivitendo_conf, 0o644))
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from taskserver.config import CommandSettings, NotifyOnFailure, effective, example, load, schema
+from taskserver.config import CommandSettings, ConsoleSettings, NotifyOnFailure, effective, example, load, schema
 from taskserver.config.models import MemoryLimits, ServerSettings, kinds
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "taskserver.toml"
@@ -33,7 +33,9 @@ def test_the_shipped_file_runs_as_it_is(tmp_path: Path) -> None:
     assert tomllib.loads(SHIPPED.read_text()) == {"task_server": {}}
 
 
-@pytest.mark.parametrize("model", [ServerSettings, NotifyOnFailure, MemoryLimits, CommandSettings])
+@pytest.mark.parametrize(
+    "model", [ServerSettings, ConsoleSettings, NotifyOnFailure, MemoryLimits, CommandSettings]
+)
 def test_every_key_has_an_explanation_and_a_line(model: type[ServerSettings]) -> None:
     for name in kinds(model):
         assert model.model_fields[name].description

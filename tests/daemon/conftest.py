@@ -27,6 +27,9 @@ def open_to_all() -> Iterator[Path]:
     shutil.copytree(ROOT / "taskserver" / "daemon", folder / "taskserver" / "daemon", ignore=ignore)
     for name in ("__init__.py", "clock.py", "errors.py", "jobs.py", "log_fields.py", "texts.py"):
         shutil.copy(ROOT / "taskserver" / name, folder / "taskserver")
+    (folder / "taskserver" / "web").mkdir()
+    for name in ("__init__.py", "packages.py"):
+        shutil.copy(ROOT / "taskserver" / "web" / name, folder / "taskserver" / "web")
     found = importlib.util.find_spec("daemon")
     shutil.copytree(Path(found.origin).parent, folder / "daemon", ignore=ignore)
     shutil.copy(FAKE_DAEMON, folder)

@@ -23,12 +23,19 @@ class NeedsUpgrade(TaskServerError):
     exit_code = 154
 
 
-def read_settings(folder: Path) -> SimpleNamespace:
+class FakeSettings(SimpleNamespace):
+    """The part of the real ones that the daemon asks for."""
+
+    def model_copy(self, update):
+        return FakeSettings(**{**self.__dict__, **update})
+
+
+def read_settings(folder: Path) -> FakeSettings:
     try:
         given = json.loads((folder / "settings.json").read_text())
     except ValueError:
         raise BrokenSettings() from None
-    return SimpleNamespace(
+    return FakeSettings(
         users_dir=folder / "users",
         log_file=folder / "users" / "taskserver.log",
         log_format=given.get("log_format", "text"),
@@ -38,6 +45,7 @@ def read_settings(folder: Path) -> SimpleNamespace:
         allow_root=True,
         database_wait=timedelta(seconds=given.get("database_wait", 60)),
         drain_timeout=timedelta(seconds=given.get("drain_timeout", 30)),
+        console=SimpleNamespace(enabled=False),
         mode=given.get("mode", "idle"),
         max_parallel=given.get("max_parallel", 2),
     )
@@ -51,7 +59,7 @@ class FakeService:
     """Behaves as `mode` says: idle, busy, stubborn, stuck, restless,
     waiting, old-schema, crash, vanish, breaks."""
 
-    def __init__(self, folder: Path, settings: SimpleNamespace) -> None:
+    def __init__(self, folder: Path, settings: FakeSettings) -> None:
         self.failure: BaseException | None = None
         self._folder = folder
         self._settings = settings

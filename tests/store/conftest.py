@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
+from lasting import empty
 from sqlalchemy import text
 
 from taskserver.database import PATIENT
@@ -24,14 +24,6 @@ from taskserver.jobs import Claim, Outcome, Report
 from taskserver.store import Capacity, NodeIdentity, Store, Turn, Work
 
 _boots = itertools.count(1)
-
-
-_CLEAN = """
-DELETE FROM jobs; DELETE FROM runs; DELETE FROM run_output; DELETE FROM missed_runs; DELETE FROM nodes;
-DELETE FROM tasks; DELETE FROM audit; DELETE FROM users; DELETE FROM clients WHERE id <> 1;
-UPDATE clients SET name = 'default', title = '', login = 'default', max_parallel = NULL;
-UPDATE settings SET value = 'on' WHERE name = 'autostart'
-"""
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +43,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     url = request.getfixturevalue("lasting_postgres_url")
     yield url
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET lock_timeout = '10s'")
-        connection.execute(_CLEAN)
+    empty(url)
 
 
 class Node:
@@ -84,10 +74,11 @@ class Node:
         reports: list[Report] | None = None,
         count: bool = True,
         heartbeat: bool = False,
+        memory: int | None = None,
         **capacity: Any,
     ) -> Turn:
         return self.dispatch.turn(
-            Work(endings=list(endings), reports=reports or [], count=count, heartbeat=heartbeat),
+            Work(endings=list(endings), reports=reports or [], count=count, heartbeat=heartbeat, memory=memory),
             Capacity(node=self.row, node_id=self.node_id, free=free, limits=self.tasks, **capacity),
             patience=PATIENT,
         )

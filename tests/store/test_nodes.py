@@ -9,6 +9,7 @@ import time_machine
 
 from taskserver.jobs import Outcome, Status
 from taskserver.store import Store
+from taskserver.store.errors import NodeNotFound
 
 
 @pytest.fixture
@@ -270,3 +271,48 @@ def _moved_by(hours, node):
         before = node.store.database.now() - datetime.now(UTC)
         node.turn(heartbeat=True)
         return before, node.store.database.now() - datetime.now(UTC)
+
+
+def test_a_node_that_was_told_so_claims_nothing_until_it_is_told_again(store, node, other):
+    job = store.jobs.enqueue("ocr").id
+
+    name = store.nodes.set_claiming(node.row, False)
+    stopped = node.turn(free=4)
+    told = store.nodes.find()
+    store.nodes.set_claiming(node.row, True)
+    again = node.turn(free=4)
+
+    assert name == "here"
+    assert (stopped.claims, stopped.claiming) == ([], False)
+    assert [(row["node_id"], row["claiming"]) for row in told] == [("other", True), ("here", False)]
+    assert ([claim.job_id for claim in again.claims], again.claiming) == ([job], True)
+
+
+def test_a_node_that_claims_nothing_leaves_the_jobs_to_others(store, node, other):
+    store.jobs.enqueue("ocr")
+    store.nodes.set_claiming(node.row, False)
+
+    assert len(other.turn(free=4).claims) == 1
+
+
+def test_explain_says_that_every_node_was_told_to_claim_nothing(store, node):
+    job = store.jobs.enqueue("ocr").id
+    store.nodes.set_claiming(node.row, False)
+
+    assert "not_claiming" in [finding.code for finding in store.jobs.explain(job)]
+
+
+def test_a_node_that_has_ended_is_told_nothing(store, node):
+    store.nodes.leave(node.row)
+
+    with pytest.raises(NodeNotFound):
+        store.nodes.set_claiming(node.row, False)
+
+
+def test_a_heartbeat_tells_the_memory_and_the_busy_slots_are_counted(store, node, claimed):
+    claimed()
+
+    node.turn(heartbeat=True, memory=50 << 20)
+
+    (row,) = store.nodes.find()
+    assert (row["memory_bytes"], row["busy"]) == (50 << 20, 1)

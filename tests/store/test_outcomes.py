@@ -384,3 +384,23 @@ def test_every_kind_of_run_and_reason_can_be_recorded(store, node, claimed):
 
     assert {run["reason"] for run in recorded} == {*Reason, None}
     assert {run["status"] for run in recorded} == set(RunStatus)
+
+
+def test_a_run_knows_since_when_its_job_could_have_started(store, node, claimed, clock):
+    first = claimed()
+    queued_at = clock.now
+    clock.advance(seconds=5)
+    node.end(first, Outcome.retry("no connection", after=timedelta(seconds=40)))
+    due_at = clock.now + timedelta(seconds=40)
+    clock.advance(seconds=60)
+    (second,) = node.claim()
+    node.end(second, Outcome.failed("no connection"))
+    clock.advance(seconds=60)
+    store.jobs.start(first.job_id)
+    by_hand_at = clock.now
+    clock.advance(seconds=1)
+    (third,) = node.claim()
+    node.end(third, Outcome.finished())
+
+    since = [store.runs.get(claim.run_id)["waiting_since"] for claim in (first, second, third)]
+    assert since == [queued_at, due_at, by_hand_at]

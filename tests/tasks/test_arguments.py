@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from taskserver.tasks import (
     Context,
@@ -211,3 +211,60 @@ def test_of_a_list_on_the_command_line_the_wrong_item_is_named():
     for caught in (by_annotation, by_schema):
         assert "items[1]: must be a whole number, not 'x'" in str(caught.value)
         assert "where.a: must be a whole number, not []" in str(caught.value)
+
+
+SECRETIVE = {
+    "type": "object",
+    "properties": {
+        "pin": {"type": "integer"},
+        "password": {"type": "string", "minLength": 30, "pattern": "^x"},
+        "mail": {"oneOf": [{"type": "integer"}, {"type": "array"}]},
+        "api_keys": {"type": "array", "items": {"type": "integer"}},
+        "mode": {"enum": ["a", "b"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"pin": "hunter2"},
+        {"password": "hunter2"},
+        {"mail": {"user": "anna", "password": "hunter2"}},
+        {"api_keys": ["hunter2"]},
+        {"mode": {"token": "hunter2"}},
+    ],
+)
+def test_what_is_wrong_with_a_secret_is_told_without_it(data):
+    """The sentence becomes the error of the job, which those see who are shown the data as ***."""
+    (fault,) = faults_by_schema(SECRETIVE, data)
+
+    assert "hunter2" not in fault
+    assert fault.startswith(next(iter(data)))
+
+
+def weak(value: str) -> str:
+    raise ValueError(f"{value} is too weak")
+
+
+@dataclass
+class Login:
+    password: int
+
+
+def test_pydantic_tells_no_secret_either():
+    def work(ctx: Context, pin: int, token: Annotated[str, AfterValidator(weak)], login: Login, page: int) -> None:
+        pass
+
+    wrong = {"pin": "hunter2", "token": "hunter2", "login": {"password": "hunter2"}, "page": "first"}
+    faults = faults_of(described(work), wrong)
+
+    assert "hunter2" not in str(faults)
+    assert len(faults) == 4
+    assert "not 'first'" in faults["page"]
+
+
+def faults_by_schema(schema: dict[str, Any], data: Any) -> list[str]:
+    with pytest.raises(InvalidArguments) as caught:
+        validate_by_schema(schema, data)
+    return [fault.message() for fault in caught.value.faults]

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
-from taskserver.cli.output import local_time, percent, printable, status_word, yes_no
+from taskserver.cli.output import local_time, percent, printable, yes_no
 from taskserver.jobs import ENDED
 from taskserver.texts import translate
+from taskserver.words import status_word
 
 Row = Mapping[str, Any]
 

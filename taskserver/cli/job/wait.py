@@ -18,11 +18,12 @@ import click
 
 from taskserver.cli.command import command, option
 from taskserver.cli.job.view import ending
-from taskserver.cli.output import note, percent, print_json, printable, say, status_word
+from taskserver.cli.output import note, percent, print_json, printable, say
 from taskserver.cli.parameters import JOB_ID, Span
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import EXIT_JOB_FAILED, EXIT_JOB_STOPPED, EXIT_OK, EXIT_TIMED_OUT
 from taskserver.texts import mark, translate
+from taskserver.words import status_word
 
 EXIT_CODES = MappingProxyType(
     {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from taskserver.cli.command import command
 from taskserver.cli.history import outcome
 from taskserver.cli.job.view import data_text
-from taskserver.cli.output import local_time, print_fields, print_json, print_table, say, status_word, yes_no
+from taskserver.cli.output import local_time, print_fields, print_json, print_table, say, yes_no
 from taskserver.cli.parameters import client_option
 from taskserver.cli.schedule.options import by_name
 from taskserver.cli.schedule.preview import readable
@@ -17,6 +17,7 @@ from taskserver.cli.session import Session, pass_session
 from taskserver.clock import system_clock
 from taskserver.errors import TaskServerError
 from taskserver.texts import language, mark, plural, translate
+from taskserver.words import status_word
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -1,0 +1,108 @@
+"""What has changed about jobs since a moment: for those who look again and again, without a look at every job.
+
+Nothing is written down for them: the claims that there are, the jobs that ended lately, the newest numbers and
+the audit tell enough, and each is a short look into an index. Commits come a little out of order, so that every
+look goes back some seconds; whoever asks leaves aside what they know already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, text
+
+from taskserver.database import Database
+from taskserver.database.schema import audit, jobs
+from taskserver.jobs import Status
+from taskserver.store.reading import Reading, as_job
+
+OVERLAP = timedelta(seconds=5)
+NEWEST = 1000
+"""So many of the newest numbers are looked at for jobs that were queued."""
+
+MOST = 500
+"""Beyond so many changes at once it is better to read the list again."""
+
+# Literally as in the index.
+_ENDED = "jobs.status IN ('stopped', 'finished', 'failed')"
+
+_VERBS = ("start", "stop", "kill", "delete", "move")
+
+Row = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Changed:
+    """Jobs that have changed, perhaps: as `store.jobs.get` has them, and the numbers of those that are gone."""
+
+    until: datetime
+    rows: list[Row] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    too_many: bool = False
+
+
+class Changes:
+    """`store.changes`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def since(
+        self, moment: datetime, *, known: Collection[int] = (), visible: Collection[int] | None = None
+    ) -> Changed:
+        """`known`: numbers of jobs to look at as well. `visible`: ids of the only clients that are looked at."""
+        seen: list[ColumnElement[bool]] = [] if visible is None else [jobs.c.client_id.in_(list(visible))]
+        with self._database.read() as connection:
+            changed = Changed(self._database.now())
+            ids = {
+                *_ids(connection, text("jobs.claim IS NOT NULL"), *seen),
+                *_ids(connection, text("jobs.ready = 2"), *seen),
+                *self._ended(connection, moment - OVERLAP, seen),
+                *self._queued(connection, moment - OVERLAP, seen),
+            }
+            touched = self._touched(connection, moment - OVERLAP, visible)
+            wanted = {*ids, *touched, *known}
+            changed.too_many = len(wanted - set(known)) > MOST
+            if changed.too_many:
+                return changed
+            query = Reading.select_jobs().where(jobs.c.id.in_(wanted), jobs.c.type == "once", *seen)
+            changed.rows = [as_job(row) for row in connection.execute(query)]
+        there = {row["id"] for row in changed.rows}
+        changed.gone = sorted({*known, *touched} - there)
+        return changed
+
+    @staticmethod
+    def _ended(connection: Connection, moment: datetime, seen: list[ColumnElement[bool]]) -> set[int]:
+        found: set[int] = set()
+        for status in (Status.STOPPED, Status.FINISHED, Status.FAILED):
+            lately = (text(f"jobs.status = '{status}' AND {_ENDED}"), jobs.c.ended_at >= moment)
+            found |= _ids(connection, *lately, *seen)
+        return found
+
+    @staticmethod
+    def _queued(connection: Connection, moment: datetime, seen: list[ColumnElement[bool]]) -> set[int]:
+        newest = connection.execute(select(func.max(jobs.c.id))).scalar() or 0
+        return _ids(
+            connection, jobs.c.id > newest - NEWEST, jobs.c.type == "once", jobs.c.created_at >= moment, *seen
+        )
+
+    @staticmethod
+    def _touched(connection: Connection, moment: datetime, visible: Collection[int] | None) -> set[int]:
+        """Jobs with which the console did something: also those that it has deleted."""
+        newest = connection.execute(select(func.max(audit.c.id))).scalar() or 0
+        mine = [] if visible is None else [audit.c.client_id.in_(list(visible))]
+        query = select(audit.c.job_id).where(
+            audit.c.id > newest - NEWEST,
+            audit.c.at >= moment,
+            audit.c.job_id.is_not(None),
+            audit.c.action.in_([f"job.{verb}" for verb in _VERBS]),
+            *mine,
+        )
+        return set(connection.execute(query.limit(MOST + 1)).scalars())
+
+
+def _ids(connection: Connection, *conditions: Any) -> set[int]:
+    return set(connection.execute(select(jobs.c.id).where(*conditions).limit(MOST + 1)).scalars())

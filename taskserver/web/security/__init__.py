@@ -1,0 +1,1 @@
+"""What keeps strangers out of the console: one small module for each way in."""

@@ -1,0 +1,115 @@
+"""How much a request may hold and how long it may take to arrive; what is beyond is refused, not read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from starlette._utils import get_route_path
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskserver.web.errors import problem
+
+log = logging.getLogger("taskserver.web")
+
+SECONDS_FOR_BODY = 30.0
+
+
+class Refused(Exception):
+    """Ends the reading of a body, wherever it is read."""
+
+
+class _Body:
+    """What has arrived of one request's body, and the status with which it was refused."""
+
+    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+        self._receive = receive
+        self._most = most
+        self._seconds = seconds
+        self._deadline: float | None = None
+        self._received = 0
+        self._whole = False
+        self.refusal: int | None = None
+
+    async def receive(self) -> Message:
+        if self._whole:  # what comes now is the end of the connection: a long answer may wait for it as it likes
+            return await self._receive()
+        now = asyncio.get_running_loop().time()
+        self._deadline = now + self._seconds if self._deadline is None else self._deadline
+        try:
+            message = await asyncio.wait_for(self._receive(), max(self._deadline - now, 0.001))
+        except TimeoutError:
+            self.refusal = 408
+            raise Refused from None
+        self._received += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._received > self._most:
+            self.refusal = 413
+            raise Refused
+        return message
+
+
+class BodyLimits:
+    """Answers 413 to a body that is larger than `most` bytes, 408 to one that has not arrived in time."""
+
+    def __init__(self, app: ASGIApp, *, most: int, seconds: float = SECONDS_FOR_BODY) -> None:
+        self._app = app
+        self._most = most
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _announced(scope) > self._most:
+            await self._refuse(scope, receive, send, 413)
+            return
+        body = _Body(receive, self._most, self._seconds)
+        answered = False
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal answered
+            if body.refusal is None or answered:
+                answered = True
+                await send(message)
+            # else: whoever read the body made an answer of their own of the refusal
+
+        try:
+            await self._app(scope, body.receive, send_unless_refused)
+        except Refused:
+            if answered:
+                raise
+        if body.refusal is not None and not answered:
+            await self._refuse(scope, receive, send, body.refusal)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
+        what = "that is too large" if status == 413 else "that arrives too slowly"
+        log.warning("refused: a request from %s %s", source_of(scope), what)
+        text = (
+            f"A request may hold {self._most} bytes." if status == 413 else "The request did not arrive in time."
+        )
+        # The rest of the body is not read: the connection can't be used again.
+        headers = {"connection": "close"}
+        await plain_refusal(scope, status, text, headers)(scope, receive, send)
+
+
+def plain_refusal(scope: Scope, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """An answer from before the gate: problem+json for programs, one line for browsers."""
+    if get_route_path(scope).startswith("/api/"):
+        return problem(HTTPStatus(status), text, headers)
+    return PlainTextResponse(f"{text}\n", status_code=status, headers=headers)
+
+
+def source_of(scope: Scope) -> str:
+    """Where a request comes from, for the log."""
+    client = scope.get("client")
+    return str(client[0]) if client else "?"
+
+
+def _announced(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return 0

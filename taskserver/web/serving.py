@@ -1,0 +1,209 @@
+"""Serves the console with uvicorn: one process, endpoints in a few threads, and no patience for slow clients.
+
+uvicorn waits without end for a request whose head never comes; `Patient` does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from taskserver.config import ConsoleSettings
+from taskserver.errors import TaskServerError
+from taskserver.texts import mark
+
+log = logging.getLogger("taskserver.web")
+
+SECONDS_FOR_HEAD = 10.0
+SECONDS_IDLE = 15
+SECONDS_TO_FINISH = 10
+CONNECTIONS = 300
+QUIET_CONNECTIONS = 200
+"""So many may wait to say something; with one more the one that has waited longest is closed. Else whoever opens
+300 and says nothing would keep out everybody."""
+
+THREADS = 12
+"""Fewer than SQLAlchemy's pool has connections: none waits for one."""
+
+
+class CannotListen(TaskServerError):
+    text = mark(
+        "the console can't listen on {host} port {port}: {reason}; change task_server.console.port or host"
+    )
+
+
+class CannotUseCertificate(TaskServerError):
+    text = mark("the console can't use tls_certificate and tls_key ({files}): {reason}")
+
+
+class Patient(H11Protocol):
+    """Ends a connection whose request has not said what it wants in time."""
+
+    seconds_for_head = SECONDS_FOR_HEAD
+    most_quiet = QUIET_CONNECTIONS
+    quiet_since = 0.0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if self.client is not None:  # on a socket for both, 10.0.0.1 comes as ::ffff:10.0.0.1
+            self.client = (self.client[0].removeprefix("::ffff:"), self.client[1])
+        self.quiet_since = self.loop.time()
+        self._begin_to_wait()
+        self._make_room()
+
+    def on_response_complete(self) -> None:
+        self.quiet_since = self.loop.time()
+        super().on_response_complete()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no request is under way on it, and it is not being closed either."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.is_quiet:
+            self._begin_to_wait()
+        else:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _begin_to_wait(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.seconds_for_head, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if not self.is_quiet:
+            return
+        peer = self.client[0] if self.client else "?"
+        log.warning("refused: a request from %s whose head did not arrive in %.0f s", peer, self.seconds_for_head)
+        self.transport.close()
+
+    def _make_room(self) -> None:
+        quiet = [each for each in self.connections if isinstance(each, Patient) and each.is_quiet]
+        if len(quiet) > self.most_quiet:
+            oldest = min(quiet, key=lambda each: each.quiet_since)
+            log.warning(
+                "refused: a connection from %s that says nothing, for another one; %d are open",
+                oldest.client[0] if oldest.client else "?",
+                len(self.connections),
+            )
+            oldest.transport.close()
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Gives a TLS handshake no more time than a request's head; uvicorn has no setting for it."""
+
+    async def create_server(self, *arguments: Any, **more: Any) -> asyncio.Server:
+        if more.get("ssl") is not None:
+            more["ssl_handshake_timeout"] = Patient.seconds_for_head
+        return await super().create_server(*arguments, **more)
+
+
+def bind(settings: ConsoleSettings) -> socket.socket:
+    """The listening socket: bound before anything else is begun, so that a taken port is one sentence.
+
+    Raises CannotListen.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # asyncio sends at once (TCP_NODELAY) only where the protocol is said: else an answer waits 40 ms for the
+        # acknowledgement of its own head.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(128)
+        except BaseException:
+            bound.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotListen(host=settings.host, port=settings.port, reason=reason) from None
+    return bound
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the caller's affair."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """First ends what would last: it has nothing to finish."""
+        state = getattr(self.config.app, "state", None)
+        console = getattr(state, "console", None)
+        if console is not None:
+            console.listeners.end_all()
+        await super().shutdown(sockets)
+
+
+class ConsoleServer:
+    """One server. `serve` returns when it has been told to stop and the requests under way have ended."""
+
+    def __init__(self, app: FastAPI, settings: ConsoleSettings, listening: socket.socket) -> None:
+        self._listening = listening
+        proxies = list(settings.trusted_proxies)
+        config = uvicorn.Config(
+            app,
+            http=Patient,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies or None,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+            timeout_keep_alive=SECONDS_IDLE,
+            timeout_graceful_shutdown=SECONDS_TO_FINISH,
+            limit_concurrency=CONNECTIONS,
+            h11_max_incomplete_event_size=32 * 1024,
+        )
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            files = ", ".join(str(file) for file in (settings.tls_certificate, settings.tls_key) if file)
+            raise CannotUseCertificate(files=files, reason=error.strerror or error) from None
+        self._server = _Server(config)
+
+    def stop(self) -> None:
+        """From any thread or signal handler."""
+        self._server.should_exit = True
+
+    def serve(self, ready: Callable[[], None] | None = None) -> None:
+        """Serves in this thread, whose signal handlers stay. `ready` is called once requests are taken."""
+        with contextlib.closing(self._listening), asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self._serve(ready))
+
+    async def _serve(self, ready: Callable[[], None] | None) -> None:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        serving = asyncio.ensure_future(self._server.serve([self._listening]))
+        while not self._server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if ready is not None and self._server.started:
+            ready()
+        await serving

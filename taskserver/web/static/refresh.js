@@ -1,0 +1,130 @@
+// Brings the parts of a page up to date in place, and sends forms without leaving it. Without this module every
+// page works all the same, by loading it again.
+
+import { morph } from "./morph.js";
+
+const PARTS = "[data-part][id]";
+const SLOWEST = 60;
+
+export function begin() {
+  const seconds = Number(document.body.dataset.refresh) || 2;
+  let failures = 0;
+
+  async function round() {
+    if (!document.hidden && document.querySelector(PARTS)) {
+      failures = (await update(partNames())) ? 0 : failures + 1;
+      tellLost(failures > 1);
+    }
+    window.setTimeout(round, Math.min(seconds * 2 ** failures, SLOWEST) * 1000);
+  }
+
+  window.setTimeout(round, seconds * 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || update(partNames()));
+  document.addEventListener("submit", send);
+}
+
+function partNames() {
+  return [...document.querySelectorAll(PARTS)].map((part) => part.id);
+}
+
+/** Fetches these parts of this page anew; whether that worked. */
+export async function update(names) {
+  if (!names.length) return true;
+  try {
+    const answer = await fetch(window.location.href, {
+      headers: { "X-Part": names.join(" ") },
+      cache: "no-store",
+      redirect: "error",
+    });
+    if (answer.status === 401) window.location.reload();
+    if (!answer.ok) return false;
+    show(await answer.text());
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function show(html) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  for (const part of [...fresh.body.children]) {
+    const present = part.id && document.getElementById(part.id);
+    if (present) morph(present, part);
+  }
+  const live = [...fresh.querySelectorAll("[data-live]")].map((each) => each.textContent.trim()).join(" ");
+  if (live) say(live);
+}
+
+/** Said once by a screen reader, when it has nothing else to say. */
+export function say(text) {
+  const live = document.getElementById("live");
+  if (live && live.textContent !== text) live.textContent = text;
+}
+
+function tellLost(lost) {
+  let banner = document.getElementById("banner-lost");
+  if (lost && !banner) {
+    banner = document.createElement("p");
+    banner.id = "banner-lost";
+    banner.className = "banner bad";
+    banner.setAttribute("role", "status");
+    const sign = document.createElement("span");
+    sign.className = "sign";
+    sign.setAttribute("aria-hidden", "true");
+    banner.append(sign, document.body.dataset.lost);
+    document.querySelector(".content")?.prepend(banner);
+  } else if (!lost && banner) {
+    banner.remove();
+  }
+}
+
+async function send(event) {
+  const form = event.target;
+  if (event.defaultPrevented || !(form instanceof HTMLFormElement) || !form.hasAttribute("data-inplace")) return;
+  event.preventDefault();
+  if (form.dataset.sending) return;
+  form.dataset.sending = "yes";
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new URLSearchParams(new FormData(form, event.submitter)),
+      headers: { "X-Part": "part_flash" },
+      redirect: "error",
+    });
+    if (answer.status === 401) {
+      window.location.reload();
+    } else if (answer.ok) {
+      await goOn(answer.headers.get("X-Location"));
+    } else {
+      complain(await answer.text());
+    }
+  } catch {
+    complain("");
+  } finally {
+    delete form.dataset.sending;
+  }
+}
+
+async function goOn(address) {
+  const there = new URL(address || window.location.href, window.location.href);
+  if (there.pathname === window.location.pathname) {
+    if (there.search !== window.location.search && there.search) window.history.replaceState(null, "", there);
+    await update(["part_flash", ...partNames()]);
+  } else {
+    window.location.assign(there);
+  }
+}
+
+function complain(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const text = page.querySelector("[data-error]")?.textContent.trim() || document.body.dataset.lost;
+  const place = document.getElementById("part_flash");
+  if (!place) return;
+  const message = document.createElement("p");
+  message.className = "flash bad";
+  const sign = document.createElement("span");
+  sign.className = "sign";
+  sign.setAttribute("aria-hidden", "true");
+  message.append(sign, text);
+  place.replaceChildren(message);
+}

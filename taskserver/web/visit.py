@@ -1,0 +1,221 @@
+"""One request as routes see it: who asks, what they may reach, and how to answer.
+
+The gate makes it before any route runs. Routes get it as a parameter of the type `Visiting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Depends
+from starlette._utils import get_route_path
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from taskserver.config import Settings
+from taskserver.database import DatabaseUnavailable
+from taskserver.errors import NotAllowed, NotFound, TaskServerError
+from taskserver.texts import mark
+from taskserver.web.listeners import Listeners
+from taskserver.web.metrics import Metrics
+from taskserver.web.navigation import entries_for
+from taskserver.web.scope import Principal, Scope
+from taskserver.web.security.cookies import VISIT, Cookies
+from taskserver.web.security.throttle import Throttle
+from taskserver.web.usual_durations import UsualDurations
+
+if TYPE_CHECKING:
+    from taskserver.store import Store
+    from taskserver.web.status import ServerStatus
+    from taskserver.web.templating import Templates
+
+PART_HEADER = "x-part"
+FLASH_PART = "part_flash"
+_LONGEST_PARTS = 500
+
+
+@dataclass(frozen=True)
+class Console:
+    """What all requests share; `app.state.console`."""
+
+    store: Store
+    settings: Settings
+    templates: Templates
+    status: ServerStatus
+    cookies: Cookies
+    throttle: Throttle
+    own_hosts: frozenset[str]
+    assets: str
+    """The path of the static files of this version."""
+    pages: frozenset[str] = frozenset()
+    """Paths of pages that there are."""
+    usual: UsualDurations = field(default_factory=UsualDurations)
+    listeners: Listeners = field(default_factory=Listeners)
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+@dataclass
+class Visit:
+    """`principal` is None for a stranger; then there is no scope either."""
+
+    console: Console
+    request: Request
+    principal: Principal | None = None
+    session_hash: str | None = None
+    csrf: str = ""
+    flash: list[dict[str, str]] = field(default_factory=list)
+    new_cookie: str | None = None
+    """The secret of a visitor's cookie that is to be set with the answer."""
+
+    @property
+    def scope(self) -> Scope:
+        """The door to the database, for whoever is signed in. Only routes that strangers can't reach ask."""
+        if self.principal is None:
+            raise LookupError("a stranger has no scope")
+        return Scope(self.console.store, self.principal, source=self.source)
+
+    @property
+    def source(self) -> str:
+        client = self.request.client
+        return client.host if client else ""
+
+    @property
+    def now(self) -> datetime:
+        """The database's time."""
+        return self.console.store.database.now() if self.principal is None else self.scope.now()
+
+    # --- addresses
+
+    def url(self, path: str, **query: Any) -> str:
+        """An address of ours, below the root path; a query's None is left out."""
+        given = {name: value for name, value in query.items() if value is not None and value != ""}
+        root = self.console.settings.console.root_path
+        return f"{root}{path}" + (f"?{urlencode(given, doseq=True)}" if given else "")
+
+    def public_url(self, path: str, **query: Any) -> str:
+        """The same with the host before it, to be sent to somebody. The Host header was checked."""
+        host = self.console.settings.console.public_url
+        return (host or f"{self.request.url.scheme}://{self.request.headers['host']}") + self.url(path, **query)
+
+    def asset(self, name: str) -> str:
+        return self.url(f"{self.console.assets}/{name}")
+
+    @property
+    def path(self) -> str:
+        """The path asked for, without the root path."""
+        return get_route_path(self.request.scope)
+
+    # --- answers
+
+    def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """The page, or the parts of it that the request's header X-Part names."""
+        values = {**self._values(), **values}
+        wanted = self.request.headers.get(PART_HEADER)
+        if wanted is None or status != 200:
+            page = self.console.templates.page(template, {**values, "flash": self._take_flash()})
+            response: Response = HTMLResponse(page, status_code=status)
+        else:
+            names = wanted[:_LONGEST_PARTS].split()
+            # A page that brings itself up to date must not take away what the next page is to say.
+            flash = self._take_flash() if FLASH_PART in names else []
+            parts = self.console.templates.parts(template, names, {**values, "flash": flash})
+            response = HTMLResponse(parts) if parts is not None else Response(status_code=404)
+        response.headers["vary"] = "X-Part, Cookie, Accept-Language"
+        return self.sealed(response)
+
+    def redirect(self, path: str, *, told: str | None = None, kind: str = "good", **query: Any) -> Response:
+        """303 to one of our pages, where `told` stands at the top.
+
+        The script that sends forms in place asks for parts; it is told where to go on, and does so itself.
+        """
+        if told:
+            self.tell(told, kind=kind)
+        there = self.url(path, **query)
+        if PART_HEADER in self.request.headers and self.request.method == "POST":
+            return self.sealed(Response(status_code=204, headers={"x-location": there}))
+        return self.sealed(RedirectResponse(there, status_code=303))
+
+    def attempt(
+        self, action: Callable[[], Any], *, told: str | Callable[[Any], str] | None = None, back: str, **query: Any
+    ) -> Response:
+        """Acts, then goes back: with `told`, or with the sentence of what was refused.
+
+        What is not there, and what is forbidden, become pages of their own.
+        """
+        try:
+            answer = action()
+        except (NotFound, NotAllowed, DatabaseUnavailable):
+            raise
+        except TaskServerError as error:
+            return self.redirect(back, told=error.message(), kind="bad", **query)
+        return self.redirect(back, told=told(answer) if callable(told) else told, **query)
+
+    def tell(self, text: str, *, kind: str = "good") -> None:
+        """A message at the top of the next page: `kind` is good, bad or note."""
+        if self.session_hash is None:
+            return
+        self.flash = [*self.flash, {"kind": kind, "text": text}][-10:]
+        self.console.store.sessions.put_flash(self.session_hash, self.flash)
+
+    def sealed(self, response: Response) -> Response:
+        """The answer with the visitor's cookie, where there was none."""
+        if self.new_cookie is not None:
+            self.console.cookies.put(response, VISIT, self.new_cookie)
+        return response
+
+    # ---
+
+    def _take_flash(self) -> list[dict[str, str]]:
+        taken, self.flash = self.flash, []
+        if taken and self.session_hash is not None:
+            self.console.store.sessions.drop_flash(self.session_hash)
+        return taken
+
+    def _values(self) -> dict[str, Any]:
+        """What every template may use."""
+        return {
+            "visit": self,
+            "principal": self.principal,
+            "url": self.url,
+            "asset": self.asset,
+            "csrf": self.csrf,
+            "now": self.now,
+            "navigation": self.navigation(),
+            "banners": self._banners(),
+            "theme": self.principal.theme if self.principal else None,
+            "shortcuts": self.principal.shortcuts if self.principal else False,
+            "refresh_seconds": self.console.settings.console.refresh_interval.total_seconds(),
+        }
+
+    def navigation(self) -> list[Any]:
+        if self.principal is None:
+            return []
+        manager = self.console.settings.console.show_task_manager
+        return list(entries_for(self.principal, self.console.pages, task_manager=manager))
+
+    def _banners(self) -> list[dict[str, str]]:
+        """What everybody who is signed in must know, whatever page they look at."""
+        if self.principal is None:
+            return []
+        try:
+            return self.console.status.banners(self.scope)
+        except DatabaseUnavailable as error:
+            return [{"kind": "bad", "text": error.message()}]
+
+
+async def _visit(request: Request) -> Visit:
+    visit: Visit = request.state.visit
+    return visit
+
+
+Visiting = Annotated[Visit, Depends(_visit)]
+
+
+class PageNotFound(NotFound):
+    """For a route that finds nothing: the same as for an unknown address."""
+
+    text = mark("there is no such page")

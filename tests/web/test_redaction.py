@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskserver.store.rows import shown_title
+from taskserver.web.redaction import HIDDEN, is_secret, redacted, restored
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("password", "Passwort", "db_password", "userPassword", "PASSWD", "passphrase", "kennwort", "geheimnis"),
+        *("api_key", "apiKey", "api-key", "secret", "client_secret", "token", "access_token", "private_key"),
+        *("authorization", "auth", "smtp_auth", "credentials", "pin", "card_pin", "iban", "pass", "smtp_pass"),
+    ],
+)
+def test_what_is_called_a_secret_is_one(key):
+    assert is_secret(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["path", "author", "authors", "pinned", "spinning", "passenger", "compass_points", "keyboard", "tangent"],
+)
+def test_what_only_sounds_like_one_is_none(key):
+    assert not is_secret(key)
+
+
+def test_secrets_are_hidden_at_any_depth():
+    data = {"smtp": {"host": "mail", "password": "x", "list": [{"token": ["a", "b"]}]}, "password": None}
+
+    assert redacted(data) == {
+        "smtp": {"host": "mail", "password": HIDDEN, "list": [{"token": HIDDEN}]},
+        "password": None,
+    }
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["path", "password", "token", "rows"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_what_was_shown_and_not_changed_is_what_it_was(data):
+    assert restored(redacted(data), data) == data
+
+
+@given(JSON)
+def test_nothing_under_a_secret_s_key_is_shown(data):
+    def look(value):
+        if isinstance(value, dict):
+            for key, each in value.items():
+                assert not is_secret(key) or each in (HIDDEN, None)
+                look(each)
+        elif isinstance(value, list):
+            for each in value:
+                look(each)
+
+    look(redacted(data))
+
+
+def test_data_of_a_thousand_levels_is_cut():
+    data: object = "x"
+    for _ in range(1000):
+        data = [data]
+
+    assert HIDDEN in str(redacted(data))
+
+
+def test_half_a_character_can_be_shown():
+    """JSON has them as escapes, so that a plain INSERT can bring them."""
+    shown = redacted({"a\ud800": ["ä\udfff", {"b": "\ud83d\ude00"}]})
+
+    assert shown == {"a?": ["ä?", {"b": "??"}]}
+
+
+def test_a_title_that_is_made_of_the_data_holds_no_secret():
+    job = {"title": "", "task": "fetch", "data": {"host": "example.com", "password": "hunter2"}}
+    of_task = {"task_title": "Fetch from {host} with {password}", "task_schema": {}}
+
+    assert shown_title({**job, **of_task}) == "Fetch from example.com with ***"
