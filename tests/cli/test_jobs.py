@@ -390,6 +390,6 @@ def test_times_in_an_explanation_are_those_of_the_configured_zone(task_server, m
     waited = task_server("job", "wait", 1, "--timeout", "0.5").err
     findings = task_server.ok("job", "explain", 1, "--json").json
 
-    told = "it is due at 2099-12-24 06:00:00 CET"
+    told = "it is due: 2099-12-24 06:00:00 CET"
     assert told in waited
     assert told in [finding["text"] for finding in findings]
