@@ -146,7 +146,7 @@ BROKEN = [
     ("dangerous", "a.toml", T + "run_as = 'root'\n", 2, "task_server.run_as", "allow_root"),
     ("dangerous", "a.toml", T + "users_dir = '/tmp'\n", 2, "task_server.users_dir", "belongs to the system"),
     ("dangerous", "a.toml", T + "users_dir = '/var/../'\n", 2, "task_server.users_dir", "belongs to the system"),
-    ("dangerous", "a.toml", T + "python_path = ['/tmp']\n", 2, "task_server.python_path", "chmod o-w"),
+    ("dangerous", "a.toml", T + "python_path = ['/tmp']\n", 2, "task_server.python_path", "folder of its own"),
     ("dangerous", "a.toml", T + "database = 'sqlite:///:memory:'\n", 2, "task_server.database", "would be lost"),
     ("dangerous", "a.toml", OCR + "command=['sh']\n", 3, "tasks.ocr.command", "absolute path"),
     ("dangerous", "a.toml", OCR + "command=['./ocr', 'x']\n", 3, "tasks.ocr.command", "absolute path"),
@@ -263,6 +263,18 @@ def test_a_file_that_everybody_may_change_is_dangerous(faults_of: Callable[..., 
     (fault,) = faults_of(name, T, 0o666)
 
     assert "chmod o-w" in fault
+
+
+def test_a_python_path_that_everybody_may_change_is_closed_for_others(
+    faults_of: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "my modules"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    (fault,) = faults_of("a.toml", f"{T}python_path = ['{folder}']\n")
+
+    assert f"chmod o-w '{folder}'" in fault
 
 
 @pytest.mark.parametrize(
