@@ -151,7 +151,7 @@ def _password_findings(settings: Settings) -> Iterator[Finding]:
 
 def _folder_findings(settings: Settings) -> Iterator[Finding]:
     folder = Path(os.path.realpath(settings.users_dir))  # Path.resolve() fails on a loop of links
-    if str(folder) in _SYSTEM_FOLDERS:
+    if str(folder) in _SYSTEM_FOLDERS or folder.is_relative_to("/proc") or folder.is_relative_to("/sys"):
         yield Finding(
             (SERVER, "users_dir"),
             mark(
