@@ -325,3 +325,31 @@ def test_a_fault_keeps_its_parts(write: Callable[..., Path]) -> None:
     (fault,) = caught.value.faults
     assert (fault.file, fault.key, fault.line) == (path, "task_server.lease", 2)
     assert fault.text.startswith("must be seconds from 1 to 86400")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        (
+            "a.toml",
+            "[task-server]\nmax_parallel = 'x'\ndebugg = true\n",
+            ["[task-server]?", "max_parallel: ", "'debug'?"],
+        ),
+        (
+            "a.ini",
+            "[task-server]\nmax_parallel = x\ndebugg = 1\n",
+            ["[task-server]?", "max_parallel: ", "'debug'?"],
+        ),
+        ("a.toml", "[Task_Server]\n[taskserver]\n", ["[Task_Server]?", "did you mean [task_server]?"]),
+        ("a.toml", "[task-server]\nmax_parallel =\n", ["[task-server]?", "not valid TOML"]),
+        ("a.ini", "[task_server]\n[task-server]\nmax_paralel = 3\n", ["did you mean [task_server]?"]),
+        ("a.ini", "[task-server]\n[task_server/console]\nport = x\n", ["[task-server]?", "console.port: "]),
+    ],
+)
+def test_a_section_of_a_near_name_is_told_with_all_that_is_wrong_in_it(
+    faults_of: Callable[..., list[str]], name: str, text: str, wanted: list[str]
+) -> None:
+    faults = faults_of(name, text)
+
+    assert len(faults) == len(wanted)
+    assert all(part in fault for part, fault in zip(wanted, faults, strict=True))
