@@ -106,6 +106,12 @@ Cursor = Annotated[
     str | None,
     Query(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="As the last page gave it."),
 ]
+LongCursor = Annotated[
+    str | None,
+    Query(min_length=1, max_length=8000, pattern=r"^[A-Za-z0-9_-]+$", description="As the last page gave it."),
+]
+"""It holds two names of 200 characters at most, whatever these are."""
+
 Limit = Annotated[int, Query(ge=1, le=500, description="The most rows of a page.")]
 Search = Annotated[Words | None, Query(description="Looked for anywhere, in any case.")]
 By = Annotated[Name | None, Query(description="Only those with exactly this.")]
