@@ -7,12 +7,11 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from taskserver.store.places import word_of
-from taskserver.web.api.cursors import around, key_in, shown
 from taskserver.web.api.fields import BIGGEST_INTEGER, Given, Limit, LongCursor, Name, PathName, Text
 from taskserver.web.api.models import Client, Clients
 from taskserver.web.api.once import answer_once
 from taskserver.web.api.routing import CONFLICT, IdempotencyKey, api_router
+from taskserver.web.cursors import around, key_in, shown, word_of
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visiting
 

@@ -10,9 +10,7 @@ from starlette.responses import Response
 
 from taskserver import cron
 from taskserver.store.entries import Key, key_of
-from taskserver.store.places import word_of
 from taskserver.texts import language
-from taskserver.web.api.cursors import around, key_in, shown
 from taskserver.web.api.fields import (
     Attempts,
     By,
@@ -29,6 +27,7 @@ from taskserver.web.api.fields import (
 from taskserver.web.api.models import Entries, Entry, Queued, SchedulePreview, Trap
 from taskserver.web.api.once import answer_once
 from taskserver.web.api.routing import CONFLICT, IdempotencyKey, api_router
+from taskserver.web.cursors import around, key_in, shown, word_of
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visit, Visiting
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from fastapi import Query
 
 from taskserver.store.errors import PageGone
-from taskserver.web.api.cursors import around, shown
 from taskserver.web.api.fields import BIGGEST, By, ById, Instant, Limit, PathId, Search
 from taskserver.web.api.jobs import After, Lines, place
 from taskserver.web.api.models import Output, Run, Runs
 from taskserver.web.api.routing import api_router
+from taskserver.web.cursors import around, shown
 from taskserver.web.visit import Visiting
 
 router = api_router("runs")

@@ -10,8 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from taskserver.store.errors import PageGone
-from taskserver.store.places import parts_of
-from taskserver.web.api.fields import BIGGEST
+from taskserver.store.places import parts_of, word_of
+
+__all__ = ["Around", "Shown", "around", "key_in", "shown", "word_of"]
+
+_BIGGEST = 2**63 - 1
 
 Row = Mapping[str, Any]
 Key = TypeVar("Key")
@@ -52,7 +55,7 @@ def shown(rows: Sequence[Row], limit: int, at: Around[Any], word: Callable[[Row]
 
 
 def key_in(word: str, *kinds: type) -> tuple[Any, ...]:
-    """The key that `store.places.word_of` wrote, of these kinds. Raises PageGone for any other."""
+    """The key that `word_of` wrote, of these kinds. Raises PageGone for any other."""
     parts = parts_of(word)
     if [type(part) for part in parts] != list(kinds) or not all(map(_is_kept, parts)):
         raise PageGone()
@@ -62,5 +65,5 @@ def key_in(word: str, *kinds: type) -> tuple[Any, ...]:
 def _is_kept(part: Any) -> bool:
     """Whether a database takes it."""
     if isinstance(part, int):
-        return 0 <= part <= BIGGEST
+        return 0 <= part <= _BIGGEST
     return "\0" not in part and not any(0xD800 <= ord(character) <= 0xDFFF for character in part)
