@@ -70,7 +70,7 @@ def looks_like(name: str, wanted: str) -> bool:
 
 
 def report_missing_server(document: Document, names: Iterable[tuple[str, int | None]]) -> str | None:
-    """There is no [task_server]; of `names`, the tables with their lines, the one that was meant."""
+    """There is no [task_server]; of `names`, the tables there are with their lines, the one that was meant."""
     for name, line in names:
         if looks_like(name, SERVER):
             text = mark("the section [task_server] is missing; did you mean it with [{name}]?")

@@ -201,7 +201,7 @@ def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[
         yield Finding("queued", text)
     slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
     busy = _running(connection, jobs.c.claim.is_not(None))
-    if busy and busy >= slots:
+    if slots and busy >= slots:
         yield Finding("no_slot", plural("the {count} slot is busy", "all {count} slots are busy", slots))
 
 
