@@ -146,7 +146,7 @@ class _Loop(asyncio.SelectorEventLoop):
         return await super().create_server(*arguments, **more)
 
     def _make_ssl_transport(self, *arguments: Any, **more: Any) -> Any:
-        """asyncio's own affair, alike in 3.11 to 3.13: only listened to, and if it is another one day, not even that."""
+        """asyncio's own, alike in 3.11 to 3.13: listened to, and if it is another one day, not even that."""
         peer = (more.get("extra") or {}).get("peername")
 
         def tell(shaken: asyncio.Future[None]) -> None:
