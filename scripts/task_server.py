@@ -30,7 +30,10 @@ not_installed() {
         case $1 in
             -c | --config | --lang | --users-dir | --run-job) [ $# -gt 1 ] && shift ;;
             -*) ;;
-            stop | try-restart) exit 0 ;;
+            stop | restart | try-restart)
+                echo "task_server: whatever runs was not stopped" >&2
+                exit 5
+                ;;
             status) exit 4 ;;
             *) exit 5 ;;
         esac
@@ -154,6 +157,18 @@ require_roots_own() {
 }
 
 case $0 in
+    */init.d/*) # as a link there it has the actions of an init script alone
+        case ${1:-} in
+            start | stop | restart | try-restart | reload | force-reload | status) ;;
+            force-stop | condrestart | condstop | condreload | rotate | probe | -*) ;;
+            *)
+                echo "Usage: ${0##*/} {start|stop|restart|try-restart|reload|force-reload|status}" >&2
+                exit 2
+                ;;
+        esac
+        ;;
+esac
+case $0 in
     */*) script=$0 ;;
     *) script=$(command -v "$0") || script=$0 ;;
 esac
@@ -201,8 +216,9 @@ from pathlib import Path
 
 INSTALLATION = Path(__file__).resolve().parent.parent
 WITH_VALUE = ("-c", "--config", "--lang", "--users-dir", "--run-job")
-EXIT_CODES = {"stop": 0, "try-restart": 0, "status": 4}
 EXIT_NOT_INSTALLED = 5
+EXIT_UNKNOWN = 4  # of `status`
+STOPPING = ("stop", "restart", "try-restart")
 
 
 def action(arguments):
@@ -222,7 +238,10 @@ def not_installed(error):
         f"run {INSTALLATION / 'scripts' / 'quickstart'}",
         file=sys.stderr,
     )
-    return EXIT_CODES.get(action(sys.argv[1:]), EXIT_NOT_INSTALLED)
+    asked = action(sys.argv[1:])
+    if asked in STOPPING:
+        print("task_server: whatever runs was not stopped", file=sys.stderr)
+    return EXIT_UNKNOWN if asked == "status" else EXIT_NOT_INSTALLED
 
 
 def main():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from taskserver.texts import translate
+from taskserver.texts import language, translate
 
 Document = Mapping[str, Any]
 
@@ -93,4 +93,7 @@ def _instant(since: object, show_time: Callable[[datetime], str]) -> str:
 
 
 def _megabytes(size: object) -> str:
-    return f"{size / 1024 / 1024:.1f} MB" if isinstance(size, int) else ""
+    if not isinstance(size, int):
+        return ""
+    number = f"{size / 1024 / 1024:.1f}"
+    return f"{number.replace('.', ',') if language() == 'de' else number} MB"

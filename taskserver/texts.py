@@ -58,7 +58,6 @@ SYSTEM_WORDS = frozenset(
         mark("Operation not permitted"),
         mark("No such file or directory"),
         mark("Not a directory"),
-        mark("Is a directory"),
         mark("File exists"),
         mark("Directory not empty"),
         mark("Read-only file system"),
@@ -78,6 +77,7 @@ SYSTEM_WORDS = frozenset(
 """How the operating system tells a fault; this process never asks the C library for another language."""
 
 _PLAINER = {
+    "Is a directory": mark("it is a folder"),
     "Too many levels of symbolic links": mark("a symbolic link stands in its place, or too many lead there"),
     "No such device or address": mark("what stands in its place is not a plain file"),
 }

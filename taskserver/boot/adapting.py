@@ -19,6 +19,9 @@ SAMPLE_INSTALLATION = "/opt/taskserver"
 SAMPLE_PROGRAM = f"{SAMPLE_INSTALLATION}/scripts/task_server.py"
 
 _HEAD = "# Written by `task_server install`; `task_server uninstall` takes it back."
+_PLAIN_NAME = re.compile(r"[\w.-]+", re.ASCII)
+"""What systemd takes as the name of a state folder as it is; it reads others twice, with other rules each time."""
+
 _HOMES = tuple(map(Path, ("/home", "/root", "/run/user")))
 _TEMPORARY = tuple(map(Path, ("/tmp", "/var/tmp")))  # noqa: S108 the names, nothing is written there
 
@@ -97,14 +100,18 @@ def _opened(text: str, site: Site) -> str:
         folders.append(site.log_file.parent)
     for key, parent in (("StateDirectory", Path("/var/lib")), ("LogsDirectory", Path("/var/log"))):
         managed = next((folder for folder in folders if folder.parent == parent), None)
-        if managed is not None and re.search(rf"^{key}=", text, re.MULTILINE):
-            text = _key(text, key, _systemd_word(managed.name))
+        if (
+            managed is not None
+            and _PLAIN_NAME.fullmatch(managed.name)
+            and re.search(rf"^{key}=", text, re.MULTILINE)
+        ):
+            text = _key(text, key, managed.name)
             folders.remove(managed)
         else:
             text = re.sub(rf"^{key}(Mode)?=.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^ReadWritePaths=.*\n", "", text, flags=re.MULTILINE)
     shared = (Path("/var/log"), Path("/var/lib"))
-    opened = [_systemd_word(str(folder)) for folder in folders if folder not in shared]
+    opened = [_systemd_path(str(folder)) for folder in folders if folder not in shared]
     return _key(text, "ReadWritePaths", " ".join(opened), after="Group") if opened else text
 
 
@@ -151,8 +158,13 @@ def _any_below(paths: Sequence[Path | None], folders: Sequence[Path]) -> bool:
 
 
 def _systemd_word(word: str) -> str:
-    """A word as a unit file has it: specifiers and variables off, quoted where it must be."""
-    word = word.replace("%", "%%").replace("$", "$$")
+    """A word of a command line in a unit: specifiers and variables off, quoted where it must be."""
+    return _systemd_path(word).replace("$", "$$")
+
+
+def _systemd_path(word: str) -> str:
+    """The same for a setting that knows no variables."""
+    word = word.replace("%", "%%")
     if re.fullmatch(r"[\w@%+=:,./$-]+", word, re.ASCII):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

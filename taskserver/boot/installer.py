@@ -167,15 +167,14 @@ class Installer:
     # --- the steps
 
     def _make_user(self) -> None:
-        site = self.plan.site
+        site, accounts = self.plan.site, users.Accounts(self.tree)
+        if accounts.exists(site.user):
+            return
+        argv = accounts.making(site.user, site.users_dir)
         if not self.tree.is_running_system:
-            if not users.exists(site.user):
-                self._left(users.making(site.user, site.users_dir))
+            self._left(argv)
             return
-        if users.exists(site.user):
-            return
-        argv = users.making(site.user, site.users_dir)
-        self._record.user, self._record.group_stays = site.user, users.group_number(site.user)
+        self._record.user, self._record.group_stays = site.user, accounts.group_number(site.user)
         self._save()
         self._run([argv])
 

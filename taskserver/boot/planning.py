@@ -5,6 +5,7 @@ Reads the files in `scripts/boot` and looks at the machine; changes nothing.
 
 from __future__ import annotations
 
+import os
 import pwd
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from taskserver.boot.steps import (
     RootNotAllowed,
     RunAsMissing,
     UserDisagrees,
+    UsersDirOutOfReach,
 )
 from taskserver.boot.systems import InitSystem
 from taskserver.boot.tree import Tree
@@ -46,25 +48,28 @@ class Wish:
     links: Sequence[Link] = ()
 
 
-def user_of(configured: str | None, wanted: str | None, *, allow_root: bool, file: Path) -> str:
+def user_of(
+    configured: str | None, wanted: str | None, *, allow_root: bool, file: Path, accounts: users.Accounts
+) -> str:
     """Whom the service runs as. Raises UserDisagrees, NobodyToRunAs, RootNotAllowed."""
     if wanted and configured and wanted != configured:
         raise UserDisagrees(file=file, configured=configured, wanted=wanted)
     user = wanted or configured or ("root" if allow_root else None)
     if user is None:
         raise NobodyToRunAs(file=file)
-    if user == "root" and not allow_root:
+    if accounts.is_root(user) and not allow_root:
         raise RootNotAllowed(file=file)
     return user
 
 
 def make(site: Site, system: InitSystem, wish: Wish, *, tree: Tree, configured: str | None, file: Path) -> Plan:
     """The whole plan. Raises what an installation would founder on, each with what to do."""
+    accounts = users.Accounts(tree)
     if tree.is_running_system:
-        _require_user(site)
+        _require_user(site, accounts)
         _require_tools(system, wish)
         _require_reach(site)
-        _require_folder(site)
+        _require_folder(site, accounts)
     change = None
     if configured is None and site.user != "root":
         change = edit.setting_run_as(file, site.user)
@@ -120,9 +125,9 @@ def _names_credentials(content: bytes) -> bool:
     return any(f"{_CREDENTIALS}/" in line for line in lines)
 
 
-def _require_user(site: Site) -> None:
-    if not users.exists(site.user):
-        users.making(site.user, site.users_dir)
+def _require_user(site: Site, accounts: users.Accounts) -> None:
+    if not accounts.exists(site.user):
+        accounts.making(site.user, site.users_dir)
         users.require_tool(site.user)
 
 
@@ -135,13 +140,17 @@ def _require_tools(system: InitSystem, wish: Wish) -> None:
 
 def _require_reach(site: Site) -> None:
     identity = users.identity(site.user, site.users_dir)
+    for parent in (site.users_dir.parent, Path(os.path.realpath(site.users_dir)).parent):
+        barred = barrier(parent, identity)
+        if barred is not None:
+            raise UsersDirOutOfReach(user=site.user, path=site.users_dir, bar=barred)
     for path in (site.program, *((site.config,) if site.config else ()), *site.reads):
         barred = barrier(path, identity)
         if barred is not None:
             raise OutOfReach(user=site.user, path=path, bar=barred)
 
 
-def _require_folder(site: Site) -> None:
+def _require_folder(site: Site, accounts: users.Accounts) -> None:
     identity = users.identity(site.user, site.users_dir)
     found = refusals(identity, users_dir=site.users_dir, log_file=None)
     if not found:
@@ -150,8 +159,8 @@ def _require_folder(site: Site) -> None:
     if not folder.is_dir() or folder.is_symlink() or folder.stat().st_uid == identity.uid:
         raise found[0]
     commands: list[systems.Argv] = [("chown", "-R", f"{site.user}:", str(folder))]
-    if not users.exists(site.user):
-        commands.insert(0, users.making(site.user, site.users_dir))
+    if not accounts.exists(site.user):
+        commands.insert(0, accounts.making(site.user, site.users_dir))
     text = ", ".join(f"`{tools.shown(argv)}`" for argv in commands)
     raise FolderOfAnother(folder=folder, owner=_owner(folder), commands=text)
 

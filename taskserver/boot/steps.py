@@ -123,6 +123,13 @@ class FolderOfAnother(NotConfigured):
     )
 
 
+class UsersDirOutOfReach(NotConfigured):
+    text = mark(
+        "the user {user} can't reach {path} (users_dir): {bar} is closed to it; name a folder in a place that it "
+        "can reach, such as /var/lib/taskserver"
+    )
+
+
 class OutOfReach(NotConfigured):
     text = mark(
         "the user {user} can't reach {path}: {bar} is closed to it; move the installation to a place that all can "

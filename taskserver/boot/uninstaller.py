@@ -188,14 +188,18 @@ class Uninstaller:
 
     def _remove_user(self) -> None:
         name = self.record.user
-        if name is None or not self.tree.is_running_system or not users.exists(name):
+        if name is None or not self.tree.is_running_system or not users.Accounts(self.tree).exists(name):
             return
         if self._kept.data:
             self._kept.user, self._kept.group_stays = name, self.record.group_stays
             self._keep_text(name, Why.OWNER)
             return
         self._perform(("userdel", name))
-        if self.record.group_stays is not None and users.group_number(name) is None and not self.dry_run:
+        if (
+            self.record.group_stays is not None
+            and users.Accounts(self.tree).group_number(name) is None
+            and not self.dry_run
+        ):
             self._perform(("groupadd", "--system", "--gid", str(self.record.group_stays), name))
 
     def _forget(self) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskserver.cli.session import Session
 from taskserver.errors import UsageError
 from taskserver.texts import mark
+
+if TYPE_CHECKING:
+    from taskserver.tasks import Registry
 
 
 class PairWithoutName(UsageError):
@@ -50,8 +53,21 @@ def read_arguments(
     if published is not None:
         schema = published["schema"] or {}
         return validate_by_schema(schema, given | coerce_by_schema(schema, words), task=task)
-    known = session.registry.get(task)
+    known = _registry_for(session, task).get(task)
     return known.validate(given | known.coerce(words))
+
+
+def _registry_for(session: Session, task: str) -> Registry:
+    """All tasks; where root may not import modules, a name that none of them could have is told first."""
+    from taskserver.daemon.identity import RootRefused
+    from taskserver.tasks import Registry
+
+    try:
+        return session.registry
+    except RootRefused:
+        if not session.settings.modules:
+            Registry.load(commands=session.settings.tasks).get(task)
+        raise
 
 
 def read_pairs(pairs: Iterable[str]) -> dict[str, str]:

@@ -121,19 +121,21 @@ def install(
     from taskserver.boot import planning, systems
     from taskserver.boot.installer import Installer
     from taskserver.boot.tree import Tree
+    from taskserver.boot.users import Accounts
     from taskserver.cli.service_files import shared_files, shared_links
 
     tree = Tree(prefix)
     _require_root(tree, dry_run=dry_run)
-    settings = session.settings
+    settings, accounts = session.settings, Accounts(tree)
     user = planning.user_of(
         settings.run_as,
         run_as,
         allow_root=settings.allow_root,
         file=session.config_file(),
+        accounts=accounts,
     )
     system = systems.on_this_machine(systems.SYSTEMS[system_key] if system_key else systems.detect(tree))
-    site = _site(session, name, user)
+    site = _site(session, name, user, accounts.group_of(user))
     wish = planning.Wish(enable=enable, files=shared_files(), links=shared_links(site.program))
     plan = planning.make(site, system, wish, tree=tree, configured=settings.run_as, file=session.config_file())
     steps = _Steps(session)
@@ -205,9 +207,8 @@ class _Steps:
             note(translate("nothing was changed (--dry-run)"))
 
 
-def _site(session: Session, name: str, user: str) -> Site:
+def _site(session: Session, name: str, user: str, group: str) -> Site:
     from taskserver.boot.site import Site
-    from taskserver.boot.users import group_of
     from taskserver.config import find_config_file
     from taskserver.errors import NotConfigured
 
@@ -223,7 +224,7 @@ def _site(session: Session, name: str, user: str) -> Site:
         program=script if script.exists() else Path(sys.prefix) / "bin" / "task_server",
         config=None if found == chosen else chosen,
         user=user,
-        group=group_of(user),
+        group=group,
         users_dir=settings.users_dir,
         log_file=None if settings.log_format == "syslog" else settings.log_file,
         drain=settings.drain_timeout,

@@ -18,7 +18,7 @@ from taskserver.cli.lifecycle_check_database import database_findings
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.cli.output import note, print_json, say
 from taskserver.cli.session import Session
-from taskserver.daemon import folders, identity, pidfile, probe
+from taskserver.daemon import control, folders, identity, pidfile, probe
 from taskserver.errors import (
     EXIT_ERROR,
     EXIT_NEEDS_UPGRADE,
@@ -158,6 +158,7 @@ def _look(session: Session, settings: Settings, who: Identity | None) -> Iterato
     yield from console_findings(settings.console, running=reading.state is pidfile.State.RUNNING)
     if not settled:
         yield from _pidfile(settings, reading, trusted=reached)
+        yield from _socket(settings)
     if settled and _is_inside(settings):
         return
     try:
@@ -189,7 +190,9 @@ def _question(session: Session, settings: Settings, who: Identity, *, settled: b
     asked = probe.question(settings, session.config_file())
     log = settings.log_file
     try:
-        made_by_root = who.changes and log is not None and not log.exists() and log.parent.stat().st_uid == 0
+        made_by_root = (
+            who.changes and log is not None and not os.path.lexists(log) and log.parent.stat().st_uid == 0
+        )
     except OSError:
         made_by_root = False
     return replace(
@@ -216,6 +219,13 @@ def _pidfile(settings: Settings, reading: Reading, *, trusted: bool) -> Iterator
     elif trusted and reading.state is pidfile.State.DEAD and not os.access(path, os.R_OK | os.W_OK):
         reason = translate("it is not writable for the daemon's user")
         yield Finding.of("pidfile", pidfile.PidFileRefused(path=path, reason=reason))
+
+
+def _socket(settings: Settings) -> Iterator[Finding]:
+    try:
+        control.require_place(settings.users_dir / control.NAME)
+    except control.SocketRefused as error:
+        yield Finding.of("control socket", error)
 
 
 def _is_inside(settings: Settings) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from taskserver import plain_files
 from taskserver.cli.lifecycle_finding import Finding
 from taskserver.errors import EXIT_NEEDS_UPGRADE, EXIT_NOT_CONFIGURED, EXIT_OK, TaskServerError
 from taskserver.texts import system_words, translate
@@ -33,9 +34,8 @@ def database_findings(settings: Settings, *, running: bool, trusted: bool) -> It
         return
     try:
         if database.file is not None:
-            faults = list(
-                _file_faults(settings, Path(os.path.realpath(database.file)), running=running, trusted=trusted)
-            )
+            file = Path(os.path.realpath(database.file))
+            faults = list(_file_faults(settings, file, database.label, running=running, trusted=trusted))
             yield from faults
             if faults or not trusted:
                 return
@@ -47,14 +47,17 @@ def database_findings(settings: Settings, *, running: bool, trusted: bool) -> It
         database.close()
 
 
-def _file_faults(settings: Settings, file: Path, *, running: bool, trusted: bool) -> Iterator[Finding]:
-    from taskserver.server.opening import DatabaseInUse, FolderMissing
+def _file_faults(settings: Settings, file: Path, label: str, *, running: bool, trusted: bool) -> Iterator[Finding]:
+    from taskserver.server.opening import DatabaseInUse, FolderMissing, LockRefused
 
     lock = file.with_name(file.name + ".lock")
     try:
         if not file.parent.is_dir():
             if not _made_by_start(settings, file.parent):
                 yield Finding.of(AREA, FolderMissing(folder=file.parent))
+            return
+        if reason := plain_files.kind_fault_at(lock):
+            yield Finding.of(AREA, LockRefused(database=label, lock=lock, reason=reason))
             return
         if trusted:
             yield from _unwritable(file, lock)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -88,8 +89,8 @@ def _file_findings(settings: Settings, source: Source) -> Iterator[Finding]:
     if source.mode & stat.S_IWOTH:
         yield Finding(
             (),
-            mark("everybody may change it, and so what the daemon runs; chmod o-w {file}"),
-            {"file": source.file},
+            mark("everybody may change it, and so what the daemon runs; chmod o-w {quoted}"),
+            {"quoted": shlex.quote(str(source.file))},
         )
     if not database_url.password_of(settings.database):
         return
@@ -150,7 +151,7 @@ def _password_findings(settings: Settings) -> Iterator[Finding]:
 
 def _folder_findings(settings: Settings) -> Iterator[Finding]:
     folder = Path(os.path.realpath(settings.users_dir))  # Path.resolve() fails on a loop of links
-    if str(folder) in _SYSTEM_FOLDERS:
+    if str(folder) in _SYSTEM_FOLDERS or folder.is_relative_to("/proc") or folder.is_relative_to("/sys"):
         yield Finding(
             (SERVER, "users_dir"),
             mark(
@@ -160,19 +161,23 @@ def _folder_findings(settings: Settings) -> Iterator[Finding]:
             {"folder": folder},
         )
     for folder in settings.python_path:
-        if _everybody_writes(folder):
-            yield Finding(
-                (SERVER, "python_path"),
-                mark("everybody may put modules into {folder}, and the daemon would run them; chmod o-w {folder}"),
-                {"folder": folder},
-            )
+        yield from _python_path_findings(folder)
 
 
-def _everybody_writes(folder: Path) -> bool:
+def _python_path_findings(folder: Path) -> Iterator[Finding]:
     try:
-        return bool(folder.stat().st_mode & stat.S_IWOTH)
+        mode = folder.stat().st_mode
     except OSError:
-        return False
+        return
+    if not mode & stat.S_IWOTH:
+        return
+    if mode & stat.S_ISVTX:  # open to everybody on purpose, as /tmp is
+        text = mark(
+            "everybody may put modules into {folder}, and the daemon would run them; name a folder of its own"
+        )
+    else:
+        text = mark("everybody may put modules into {folder}, and the daemon would run them; chmod o-w {quoted}")
+    yield Finding((SERVER, "python_path"), text, {"folder": folder, "quoted": shlex.quote(str(folder))})
 
 
 def _command_findings(task: Key, settings: CommandSettings) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ _URL = Text(
 
 
 class ConsoleSettings(BaseModel):
-    """The web console and its API. They need pip install 'taskserver[console]'."""
+    """The web console and its API. They need .venv/bin/pip install -e '.[console]' in the clone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

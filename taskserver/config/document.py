@@ -29,6 +29,11 @@ class Document:
             key = key[:-1]
         return None
 
+    def rename(self, near: str, meant: str) -> None:
+        """Takes the table `near`, whose name is told as a fault, as the one that was meant."""
+        self.values[meant] = self.values.pop(near)
+        self.lines |= {(meant, *key[1:]): line for key, line in self.lines.items() if key[0] == near}
+
     def report(self, key: Key, template: str, **fields: Any) -> None:
         """One more fault, at `key`."""
         self.faults.append(Fault(self.source.file, dotted(key), self.line(key), template, fields))

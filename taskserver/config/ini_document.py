@@ -49,10 +49,12 @@ def read_ini(source: Source) -> Document:
         if (table := _table_of(section.name)) is not None:
             _take(document, section, table)
     if (SERVER,) not in document.lines:
-        document.values.pop(SERVER, None)
-        report_missing_server(document, ((section.name, section.line) for section in strangers))
+        near = report_missing_server(document, ((section.name, section.line) for section in strangers))
         document.values.setdefault(SERVER, {})  # the fault is told; `structure` need not tell it again
-        strangers = [section for section in strangers if not looks_like(section.name, SERVER)]
+        for section in strangers:
+            if section.name == near and _meant(section) == SERVER:
+                _take(document, section, (SERVER,))
+        strangers = [section for section in strangers if section.name != near]
     for section in strangers:
         _check_stranger(document, section)
     return document
@@ -144,7 +146,7 @@ def _meant(section: Section) -> str | None:
     first, slash, rest = section.name.replace(".", "/", 1).partition("/")
     if not slash:
         if looks_like(first, SERVER):
-            return SERVER if keys & set(SERVER_KEYS) else None
+            return SERVER if any(nearest(key, SERVER_KEYS, cutoff=0.8) for key in keys) else None
         return f"{TASKS}/NAME" if (first == TASKS or looks_like(first, TASKS)) and "command" in keys else None
     if first == SERVER or looks_like(first, SERVER):
         near = nearest(rest, [CONSOLE, NOTIFY])

@@ -69,14 +69,15 @@ def looks_like(name: str, wanted: str) -> bool:
     )
 
 
-def report_missing_server(document: Document, names: Iterable[tuple[str, int | None]]) -> None:
-    """There is no [task_server]; `names` are the tables, with their lines, that there are."""
+def report_missing_server(document: Document, names: Iterable[tuple[str, int | None]]) -> str | None:
+    """There is no [task_server]; of `names`, the tables there are with their lines, the one that was meant."""
     for name, line in names:
         if looks_like(name, SERVER):
             text = mark("the section [task_server] is missing; did you mean it with [{name}]?")
             document.report_file(text, line=line, name=name)
-            return
+            return name
     document.report_file(mark("the section [task_server] is missing; an empty one is enough"))
+    return None
 
 
 def report_unknown_key(document: Document, key: Key, known: Iterable[str]) -> None:
@@ -97,13 +98,15 @@ def report_unknown_key(document: Document, key: Key, known: Iterable[str]) -> No
 def _check_tables(document: Document) -> None:
     strangers = [name for name in document.values if name not in TABLES]
     if SERVER not in document.values:
-        report_missing_server(document, ((name, document.line((name,))) for name in strangers))
-        strangers = [name for name in strangers if not looks_like(name, SERVER)]
+        near = report_missing_server(document, ((name, document.line((name,))) for name in strangers))
+        strangers = [name for name in strangers if name != near]
+        if near is not None and isinstance(document.values[near], dict):
+            document.rename(near, SERVER)
     for name in strangers:
         if not isinstance(document.values[name], dict) and name in SERVER_KEYS:
             document.report((name,), mark("stands before its section; put it below [task_server]"))
-        elif near := next((table for table in TABLES if looks_like(name, table)), None):
-            document.report((name,), mark("there is no such section; did you mean [{near}]?"), near=near)
+        elif meant := next((table for table in TABLES if looks_like(name, table)), None):
+            document.report((name,), mark("there is no such section; did you mean [{near}]?"), near=meant)
         else:
             tables = ", ".join(f"[{table}]" for table in TABLES)
             document.report((name,), mark("there is no such section; there are {tables}"), tables=tables)

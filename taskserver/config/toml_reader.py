@@ -10,6 +10,7 @@ from taskserver.config.source import Source
 from taskserver.config.toml_lines import key_lines, repeated_key
 from taskserver.texts import mark
 
+_HEADER = re.compile(r"^[ \t]*\[[ \t]*([A-Za-z0-9_-]+)[ \t]*\]", re.MULTILINE)
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -30,6 +31,7 @@ def read_toml(source: Source) -> Document:
         return document
     except ValueError as error:
         _report_syntax(document, text, str(error))
+        _report_near_server(document, text)
         return document
     document.lines = key_lines(text.replace("\r\n", "\n"))
     return document
@@ -51,3 +53,12 @@ def _report_syntax(document: Document, text: str, reason: str) -> None:
             )
             return
     document.report_file(mark("is not valid TOML: {reason}"), line=line, reason=reason)
+
+
+def _report_near_server(document: Document, text: str) -> None:
+    """[task-server] for [task_server] is told also where nothing else of the file can be understood."""
+    from taskserver.config.structure import SERVER, looks_like, report_missing_server
+
+    names = [(found[1], text.count("\n", 0, found.start()) + 1) for found in _HEADER.finditer(text)]
+    if not any(name == SERVER for name, _ in names) and any(looks_like(name, SERVER) for name, _ in names):
+        report_missing_server(document, names)

@@ -8,7 +8,6 @@ that merges with others. Unix socket paths are short, so both sides reach it thr
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import selectors
@@ -260,22 +259,29 @@ def _connect(channel: socket.socket, path: str, deadline: float) -> None:
             return
 
 
+def require_place(path: Path) -> None:
+    """Raises SocketRefused where something stands that a daemon does not remove; an old socket it does."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            reason = translate("something that is no socket stands in its place; remove it")
+            raise SocketRefused(path=path, reason=reason)
+
+
 def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     previous = os.umask(0o117)  # mode 0660 from its first moment on
     try:
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(path.lstat().st_mode):
-                path.unlink()
+        require_place(path)
+        path.unlink(missing_ok=True)
         with _reachable(path) as short_path:
             listener.bind(short_path)
         listener.listen(_QUEUE)
     except OSError as error:
         listener.close()
-        taken = translate("something that is no socket stands in its place; remove it")
-        raise SocketRefused(
-            path=path, reason=taken if error.errno == errno.EADDRINUSE else error.strerror
-        ) from None
+        raise SocketRefused(path=path, reason=error.strerror) from None
+    except SocketRefused:
+        listener.close()
+        raise
     finally:
         os.umask(previous)
     return listener

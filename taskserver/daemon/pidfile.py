@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from taskserver import plain_files
 from taskserver.clock import to_rfc3339
 from taskserver.daemon import process, sandbox
 from taskserver.errors import EXIT_NOT_ALLOWED, TaskServerError
@@ -340,10 +341,8 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 
 def _fault(status: os.stat_result, *, owners: set[int]) -> str:
-    if not stat.S_ISREG(status.st_mode):
-        return translate("it is not a plain file")
-    if status.st_nlink > 1:
-        return translate("it has a second name (hard link)")
+    if reason := plain_files.fault(status):
+        return reason
     if status.st_uid not in owners:
         return translate("it belongs to the user with the number {uid}", uid=status.st_uid)
     return ""

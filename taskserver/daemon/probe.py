@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taskserver import plain_files
+from taskserver.daemon.folders import LogRefused
 from taskserver.daemon.identity import Identity, barrier, scrubbed_environment
 from taskserver.errors import NotConfigured
 from taskserver.texts import language, mark, translate, use_language
@@ -160,7 +162,9 @@ def _folder_faults(asked: Question) -> list[str]:
         faults.append(translate("the folder {path} (users_dir) is not writable", path=asked.users_dir))
     if asked.log_file and not (users_dir_fault and str(Path(asked.log_file).parent) == asked.users_dir):
         log = Path(asked.log_file)
-        if _unusable_log(log):
+        if reason := plain_files.fault_at(log):
+            faults.append(LogRefused(path=log, reason=reason).message())
+        elif _unusable_log(log):
             faults.append(translate("the log file {path} (log_file) is not writable", path=log))
     for folder in asked.python_path:
         if not os.access(folder, os.R_OK | os.X_OK):

@@ -12,6 +12,6 @@ def reason(error: OSError) -> str:
     if error.errno == errno.EROFS:
         return translate(
             "it is read-only for this process; under systemd, set users_dir to the unit's StateDirectory=, "
-            "/var/lib/taskserver, or name the folder in ReadWritePaths= (`systemctl edit task-server`)"
+            "such as /var/lib/taskserver, or name the folder in ReadWritePaths= of the unit"
         )
     return system_words(error.strerror) or str(error)

@@ -38,6 +38,7 @@ from taskserver.database.errors import (
     DriverMissing,
     InvalidDatabase,
 )
+from taskserver.extras import installing
 
 log = logging.getLogger("taskserver.database")
 
@@ -76,8 +77,8 @@ class Database:
         try:
             self.engine = self.dialect.engine(self.url)
         except ModuleNotFoundError as error:
-            extra = self.url.get_backend_name()
-            raise DriverMissing(database=self.label, package=error.name, extra=extra) from None
+            command = installing(self.url.get_backend_name())
+            raise DriverMissing(database=self.label, package=error.name, command=command) from None
         self._injected_clock = clock
         self._joint = threading.local()
         self._offset = timedelta(0)

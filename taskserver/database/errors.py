@@ -92,7 +92,7 @@ class UpgradeFailed(TaskServerError):
 
 
 class DriverMissing(TaskServerError):
-    text = mark("{database} needs the Python package {package}: install it with pip install 'taskserver[{extra}]'")
+    text = mark("{database} needs the Python package {package}: install it with: {command}")
     exit_code = EXIT_NOT_INSTALLED
 
 

@@ -6,11 +6,10 @@ SQLite itself follows whatever bears the name. Asked by the dialect for each new
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
+from taskserver import plain_files
 from taskserver.database.errors import FileRefused
-from taskserver.texts import translate
 
 BESIDE = ("-wal", "-shm", "-journal")
 
@@ -26,9 +25,5 @@ def refuse_planted(name: str) -> None:
             status = os.lstat(path)
         except OSError:
             continue  # not there yet; what else is wrong SQLite will say
-        if stat.S_ISLNK(status.st_mode):
-            raise FileRefused(file=Path(path), reason=translate("it is a symbolic link"))
-        if not stat.S_ISREG(status.st_mode):
-            raise FileRefused(file=Path(path), reason=translate("it is not a plain file"))
-        if status.st_nlink > 1:
-            raise FileRefused(file=Path(path), reason=translate("it has a second name (hard link)"))
+        if reason := plain_files.fault(status):
+            raise FileRefused(file=Path(path), reason=reason)

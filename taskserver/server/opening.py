@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+from taskserver import plain_files
 from taskserver.config import Settings
 from taskserver.database import (
     Database,
@@ -52,10 +53,7 @@ def lock_database_file(url: str) -> int | None:
     file = Path(os.path.realpath(file))  # by whatever link it is reached, it is one file with one lock
     if not file.parent.is_dir():
         raise FolderMissing(folder=file.parent)
-    try:
-        descriptor = _open_lock(file)
-    except OSError as error:
-        raise LockRefused(database=label, lock=error.filename, reason=error.strerror) from None
+    descriptor = _open_lock(file, label)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -116,6 +114,15 @@ def _prepare_schema(database: Database, *, auto_upgrade: bool) -> None:
     require_current(database)
 
 
-def _open_lock(database_file: Path) -> int:
+def _open_lock(database_file: Path, label: str) -> int:
     path = database_file.with_name(database_file.name + ".lock")
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        # O_NONBLOCK: nobody reads a FIFO that somebody has put there
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
+    except OSError as error:
+        reason = plain_files.kind_fault_at(path) or error.strerror
+        raise LockRefused(database=label, lock=path, reason=reason) from None
+    if reason := plain_files.kind_fault(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise LockRefused(database=label, lock=path, reason=reason)
+    return descriptor

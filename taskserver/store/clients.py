@@ -34,15 +34,33 @@ class Clients:
             row = self._get(connection, name)
             return _with_counts(row, self._counts(connection)) if counted else row
 
-    def find(self, *, visible: Collection[int] | None = None, counted: bool = True) -> list[dict[str, Any]]:
-        """Every client by name, or those with these ids; `counted` as with `get`, which looks at every job."""
+    def find(
+        self,
+        *,
+        visible: Collection[int] | None = None,
+        counted: bool = True,
+        after: str | None = None,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Every client by name, or those with these ids; `counted` as with `get`, which looks at every job.
+
+        `after` and `before` are names, of clients that need not be there any more: those next to it.
+        """
         query = select(clients)
         if visible is not None:
             query = query.where(clients.c.id.in_(list(visible)))
+        if after is not None:
+            query = query.where(clients.c.name > after)
+        if before is not None:
+            query = query.where(clients.c.name < before)
+        backward = before is not None
+        query = query.order_by(clients.c.name.desc() if backward else clients.c.name).limit(limit)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(clients.c.name)).all()
+            rows = connection.execute(query).all()
             counts = self._counts(connection) if counted else None
-        return [as_dict(row) if counts is None else _with_counts(as_dict(row), counts) for row in rows]
+        found = [as_dict(row) if counts is None else _with_counts(as_dict(row), counts) for row in rows]
+        return found[::-1] if backward else found
 
     def edit(self, name: str, **changed: Any) -> None:
         """Changes new_name, title, max_parallel (None: no limit). Raises ClientExists, EmptyName."""

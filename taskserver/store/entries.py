@@ -181,7 +181,9 @@ class CronEntries:
         with self._database.write() as connection:
             self._get(connection, entry_id)
             entry = connection.execute(select(jobs).where(jobs.c.id == entry_id)).one()
-            return insert_by_hand(connection, entry, self._database.now())
+            now = self._database.now()
+            connection.execute(update(jobs).where(jobs.c.id == entry_id).values(last_run_at=now))
+            return insert_by_hand(connection, entry, now)
 
     def delete(self, entry_id: int) -> None:
         """Removes the entry; jobs that it has queued stay."""

@@ -19,10 +19,14 @@ from taskserver.texts import plural, translate
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`code` never changes and is never translated; `text` is in the reader's language."""
+    """`code` never changes and is never translated; `text` is in the reader's language.
+
+    Where `text` says which command helps, `fact` is the same without that, for whoever has no shell.
+    """
 
     code: str
     text: str
+    fact: str = ""
 
 
 Show = Callable[[datetime], str]
@@ -66,14 +70,19 @@ def _about_status(job: Any, show: Show) -> Finding:
         Status.FINISHED: translate("it has finished"),
         Status.FAILED: translate("it failed: {error}; `job start` tries again", error=job.error or "?"),
     }
-    return Finding(job.status, sentences[Status(job.status)])
+    facts = {
+        Status.STOPPED: translate("it was stopped by hand"),
+        Status.FAILED: translate("it failed: {error}", error=job.error or "?"),
+    }
+    return Finding(job.status, sentences[Status(job.status)], facts.get(Status(job.status), ""))
 
 
 def _obstacles(
     connection: Connection, job: Any, now: datetime, show: Show, dead: Collection[str]
 ) -> Iterator[Finding]:
     if not job.active:
-        yield Finding("inactive", translate("it is not active; `job start` starts it all the same"))
+        text = translate("it is not active; `job start` starts it all the same")
+        yield Finding("inactive", text, translate("it is not active"))
     client = connection.execute(select(clients).where(clients.c.id == job.client_id)).first()
     if client is None:
         text = translate(
@@ -89,16 +98,17 @@ def _obstacles(
             name=client.name,
             quoted=quote(client.name),
         )
-        yield Finding("no_login", text)
+        fact = translate("its client {name} has no login, so none of its jobs runs", name=client.name)
+        yield Finding("no_login", text, fact)
     if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
         at = show(job.next_run_at)
         if job.attempt:
             yield Finding(
                 "retry",
-                translate("attempt {number} failed, the next one is due at {at}", number=job.attempt, at=at),
+                translate("attempt {number} failed, the next one is due: {at}", number=job.attempt, at=at),
             )
         else:
-            yield Finding("future", translate("it is due at {at}", at=at))
+            yield Finding("future", translate("it is due: {at}", at=at))
     if job.ready == Ready.HELD:
         yield from _held(connection, job)
     yield from _nodes(connection, job, now, dead)
@@ -107,7 +117,7 @@ def _obstacles(
         text = translate(
             "jobs do not start automatically now; `autostart on` or `job start {id}` changes that", id=job.id
         )
-        yield Finding("autostart_off", text)
+        yield Finding("autostart_off", text, translate("jobs do not start automatically now"))
     yield from _limits(connection, job, client)
     yield from _queue(connection, job, dead)
 
@@ -126,7 +136,8 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
     rows = connection.execute(select(nodes).where(*_living(dead)).order_by(nodes.c.id.desc()).limit(100)).all()
     alive = [row for row in rows if now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds)]
     if not alive:
-        yield Finding("no_node", translate("no task server is running; `task_server start` starts one"))
+        text = translate("no task server is running; `task_server start` starts one")
+        yield Finding("no_node", text, translate("no task server is running"))
         return
     if job.node_id is not None:
         alive = [row for row in alive if row.node_id == job.node_id]
@@ -190,7 +201,7 @@ def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[
         yield Finding("queued", text)
     slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
     busy = _running(connection, jobs.c.claim.is_not(None))
-    if busy and busy >= slots:
+    if slots and busy >= slots:
         yield Finding("no_slot", plural("the {count} slot is busy", "all {count} slots are busy", slots))
 
 

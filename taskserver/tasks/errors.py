@@ -90,9 +90,12 @@ class ArgumentFault:
         sentence = self.text.format(**self.fields) if self.fields else self.text
         return f"{self.argument}: {sentence}" if self.argument else sentence
 
+    def sentence(self) -> str:
+        """What is wrong, without the argument's name."""
+        return translate(self.text, **self.fields)
+
     def message(self) -> str:
-        sentence = translate(self.text, **self.fields)
-        return f"{self.argument}: {sentence}" if self.argument else sentence
+        return f"{self.argument}: {self.sentence()}" if self.argument else self.sentence()
 
 
 class InvalidArguments(UsageError):

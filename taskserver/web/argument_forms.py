@@ -8,12 +8,14 @@ stored is for the schema to say, when the job or the entry is written; `Fields.w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from taskserver.tasks.errors import ArgumentFault, InvalidArguments
+from taskserver.tasks.schemas import validate_by_schema
 from taskserver.texts import language, mark, translate
 from taskserver.web import moments
 from taskserver.web.redaction import HIDDEN, is_secret
@@ -21,7 +23,8 @@ from taskserver.web.redaction import HIDDEN, is_secret
 PLAIN, AS_JSON, MORE = "a.", "j.", "m."
 """What the names of a form's fields begin with: an argument, one as JSON, all others in one JSON object."""
 
-UNREADABLE = mark("is no JSON: {problem}")
+UNREADABLE = mark("is no JSON")
+UNREADABLE_AT = mark("is no JSON: look at line {line}, column {column}")
 NO_OBJECT = mark('must be one JSON object, as in {"name": "value"}')
 
 _LIST_ITEMS = frozenset({"text", "integer", "number"})
@@ -124,7 +127,7 @@ def read(schema: Mapping[str, Any], posted: Mapping[str, str], *, task: str = ""
             else:
                 data |= _Argument(schema, name).read(_lines(posted.get(PLAIN + name, "")))
         except ValueError as error:
-            faults.append(ArgumentFault(name, UNREADABLE, {"problem": error}))
+            faults.append(_unreadable(name, error))
     try:
         more = _json(posted.get(MORE, "").strip() or "{}") if _takes_more(schema) else {}
         if not isinstance(more, dict):
@@ -132,10 +135,30 @@ def read(schema: Mapping[str, Any], posted: Mapping[str, str], *, task: str = ""
         else:
             data |= {name: value for name, value in more.items() if name not in data}
     except ValueError as error:
-        faults.append(ArgumentFault("", UNREADABLE, {"problem": error}))
+        faults.append(_unreadable("", error))
     if faults:
-        raise InvalidArguments(task, faults)
+        raise InvalidArguments(task, [*faults, *_faults_of_others(schema, data, faults)])
     return data
+
+
+def _unreadable(name: str, error: ValueError) -> ArgumentFault:
+    if isinstance(error, json.JSONDecodeError):
+        return ArgumentFault(name, UNREADABLE_AT, {"line": error.lineno, "column": error.colno})
+    return ArgumentFault(name, UNREADABLE)
+
+
+def _faults_of_others(
+    schema: Mapping[str, Any], data: dict[str, Any], known: Sequence[ArgumentFault]
+) -> list[ArgumentFault]:
+    """What is wrong with the arguments that could be read, so that all is told in one go."""
+    unread = {fault.argument for fault in known}
+    if "" in unread:  # what else there is, is not known
+        return []
+    try:
+        validate_by_schema(dict(schema), data)
+    except InvalidArguments as error:
+        return [fault for fault in error.faults if re.split(r"[.\[]", fault.argument)[0] not in unread]
+    return []
 
 
 class _Argument:

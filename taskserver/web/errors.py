@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store.errors import KeyReused, NotJson
 from taskserver.tasks.errors import InvalidArguments
 from taskserver.texts import mark, translate
+from taskserver.web.request_faults import faults_of
 from taskserver.web.security.csrf import SAFE_METHODS
 from taskserver.web.security.throttle import TooManyAttempts
 from taskserver.web.security.tokens import is_offered
@@ -30,9 +32,16 @@ log = logging.getLogger("taskserver.web")
 
 API = "/api/"
 WATCHED = frozenset({"/healthz", "/readyz", "/metrics"})
-_MOST_FAULTS = 10
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 PART_HEADER = "x-part"
+INVALID_REQUEST = "invalid-request"
+_UNFIT = HTTPStatus.UNPROCESSABLE_ENTITY
+_CODES = {
+    _UNFIT: INVALID_REQUEST,
+    HTTPStatus.NOT_FOUND: "no-such-page",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+"""Of what is refused before any of our errors can be raised."""
 
 
 class NotSignedIn(NotAllowed):
@@ -93,33 +102,15 @@ def answer_to(error: Exception, visit: Visit) -> Response:
     """The answer that the request of `visit` gets. What nobody foresaw goes to the log with its traceback."""
     if isinstance(error, NotSignedIn):
         return _to_the_login(error, visit)
-    more: dict[str, Any] = {}
     if isinstance(error, VALUE_REFUSED):
         error = NotKept()
-    if isinstance(error, TaskServerError):
-        status, sentence = status_of(error), error.message()
-        _log(status, error, visit)
-    elif isinstance(error, RequestValidationError):
-        faults = _faults(error, visit)
-        what = ", ".join(dict.fromkeys(fault["field"] for fault in faults))
-        status, sentence = HTTPStatus.BAD_REQUEST, BadRequest(what=what).message()
-        status = HTTPStatus.UNPROCESSABLE_ENTITY if is_api(visit) else status
-        more["errors"] = faults
-    elif isinstance(error, HTTPException):
-        status = HTTPStatus(error.status_code)
-        sentence = _plain_sentence(status)
-    else:
-        log.error("%s: %s", type(error).__name__, error, exc_info=error)
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        sentence = translate("the log has the details under the number {number}", number=number_of(visit))
+    told = _told(error, visit)
     headers = dict(getattr(error, "headers", None) or {})
-    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+    if told.status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _methods(visit) or headers.get("Allow", "")
-    if isinstance(error, TaskServerError):
-        more["code"] = code_of(error)
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.fields["seconds"])
-    return _written(visit, status, sentence, headers, **more)
+    return _written(visit, told, headers)
 
 
 def code_of(error: TaskServerError) -> str:
@@ -141,16 +132,65 @@ def number_of(visit: Visit) -> str:
     return str(visit.request.scope.get("taskserver_request", ""))
 
 
-def problem(status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
+def problem(
+    status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None, *, code: str, **more: Any
+) -> JSONResponse:
     """RFC 9457."""
-    detail = sentence.encode("utf-8", "backslashreplace").decode()  # half a character stands in no answer
-    document = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **more}
+    document = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": _writable(sentence),
+        "code": code,
+        **more,
+    }
     return JSONResponse(document, int(status), headers, media_type="application/problem+json")
 
 
-def _written(visit: Visit, status: HTTPStatus, sentence: str, headers: dict[str, str], **more: Any) -> Response:
+class _Told(NamedTuple):
+    """What an answer says of an error; `errors` as a problem has them."""
+
+    status: HTTPStatus
+    code: str
+    sentence: str
+    errors: Sequence[dict[str, str]] = ()
+
+
+def _told(error: Exception, visit: Visit) -> _Told:
+    if isinstance(error, TaskServerError):
+        status = status_of(error)
+        _log(status, error, visit)
+        faults = error.faults if isinstance(error, InvalidArguments) else ()
+        errors = [_entry(fault.argument, fault.sentence()) for fault in faults]
+        return _Told(status, code_of(error), error.message(), errors)
+    if isinstance(error, RequestValidationError):
+        return _told_of_unfit(error, visit)
+    if isinstance(error, HTTPException):
+        status = HTTPStatus(error.status_code)
+        if status is HTTPStatus.BAD_REQUEST and is_api(visit):  # FastAPI's, for bytes that it can't even decode
+            status = _UNFIT
+        return _Told(
+            status, _CODES.get(status) or status.phrase.lower().replace(" ", "-"), _plain_sentence(status)
+        )
+    log.error("%s: %s", type(error).__name__, error, exc_info=error)
+    sentence = translate("the log has the details under the number {number}", number=number_of(visit))
+    return _Told(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", sentence)
+
+
+def _told_of_unfit(error: RequestValidationError, visit: Visit) -> _Told:
+    faults = faults_of(error, visit.request.headers.get("content-type", ""))
     if is_api(visit):
-        return problem(status, sentence, headers, **more)
+        errors = [_entry(fault.field, fault.message) for fault in faults]
+        return _Told(_UNFIT, INVALID_REQUEST, "; ".join(fault.sentence for fault in faults), errors)
+    what = ", ".join(dict.fromkeys(fault.field for fault in faults))
+    return _Told(HTTPStatus.BAD_REQUEST, INVALID_REQUEST, BadRequest(what=what).message())
+
+
+def _written(visit: Visit, told: _Told, headers: dict[str, str]) -> Response:
+    status, code, sentence, errors = told
+    if is_api(visit):
+        more = {"errors": errors} if errors else {}
+        return problem(status, sentence, headers, code=code, **more)
     if is_for_programs(visit):
         return Response(f"{sentence}\n", int(status), headers, media_type="text/plain")
     heading = translate(_HEADINGS.get(status, status.phrase))
@@ -165,14 +205,12 @@ def _written(visit: Visit, status: HTTPStatus, sentence: str, headers: dict[str,
 
 
 def _to_the_login(error: NotSignedIn, visit: Visit) -> Response:
-    if is_api(visit):
-        headers = {"WWW-Authenticate": "Bearer"}
-        return problem(HTTPStatus.UNAUTHORIZED, error.message(), headers, code=code_of(error))
-    if is_for_programs(visit):
-        return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {"WWW-Authenticate": "Bearer"})
+    told = _Told(HTTPStatus.UNAUTHORIZED, code_of(error), error.message())
+    if is_api(visit) or is_for_programs(visit):
+        return _written(visit, told, {"WWW-Authenticate": "Bearer"})
     request, authorization = visit.request, visit.request.headers.get("authorization")
     if request.method not in SAFE_METHODS or PART_HEADER in request.headers or is_offered(authorization):
-        return _written(visit, HTTPStatus.UNAUTHORIZED, error.message(), {})
+        return _written(visit, told, {})
     wanted = visit.path + (f"?{request.url.query}" if request.url.query else "")
     there = visit.url("/login", next=wanted if wanted != "/" else None)
     return visit.sealed(RedirectResponse(there, status_code=303))
@@ -190,21 +228,18 @@ def _plain_sentence(status: HTTPStatus) -> str:
         return translate("there is no such page")
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         return translate("this address does not take such a request")
+    if status is _UNFIT:
+        return translate("the body is no JSON, or is nested too deeply")
     return status.phrase
 
 
-def _faults(error: RequestValidationError, visit: Visit) -> list[dict[str, str]]:
-    kind = visit.request.headers.get("content-type", "")
-    if isinstance(error.body, bytes) and "json" not in kind:  # else FastAPI only says that it is no object
-        return [{"field": "Content-Type", "message": f"must be application/json, not {kind[:100]!a}"}]
-    return [{"field": _place(each), "message": str(each["msg"])[:200]} for each in error.errors()[:_MOST_FAULTS]]
+def _entry(field: str, message: str) -> dict[str, str]:
+    return {"field": _writable(field), "message": _writable(message)}
 
 
-def _place(fault: Any) -> str:
-    """The name of what is at fault; "(one)" and the like are the API's own words for the shape of a body."""
-    parts = [str(part) for part in fault["loc"][1:] if not str(part).startswith("(")]
-    name = ".".join(parts) or "body"
-    return name[:80].encode("utf-8", "backslashreplace").decode()
+def _writable(text: str) -> str:
+    """Half a character stands in no answer."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _log(status: HTTPStatus, error: TaskServerError, visit: Visit) -> None:

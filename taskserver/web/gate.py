@@ -65,7 +65,11 @@ class Gate:
             self._speak_as(visit)
             self._require_somebody(visit)
             body = await self._require_form_token(visit)
-            await self._app(scope, receive if body is None else _replay(body, receive), send_and_note)
+            try:
+                await self._app(scope, receive if body is None else _replay(body, receive), send_and_note)
+            finally:
+                if request.method not in csrf.SAFE_METHODS:
+                    self._console.counts.forget()
         except Refused:
             raise
         except Exception as error:  # the boundary of a request: it gets an answer, the log the rest

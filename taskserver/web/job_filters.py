@@ -8,8 +8,6 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Query
 
-from taskserver.jobs import Status
-
 _LONGEST = 300
 
 Word = Annotated[str, Query(max_length=_LONGEST)]
@@ -44,10 +42,10 @@ class JobFilters:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """For `scope.jobs.page`. A status that is none is no condition."""
+        """For `scope.jobs.page`. A status that is none finds nothing."""
         return {
             "text": self.text.strip() or None,
-            "status": [self.status] if self.status in set(Status) else None,
+            "status": [self.status] if self.status else None,
             "client": self.client or None,
             "task": self.task or None,
         }

@@ -16,8 +16,8 @@ from taskserver.store.estimates import time_left
 from taskserver.store.rows import shown_title
 from taskserver.texts import translate
 from taskserver.web import moments
+from taskserver.web.kept import Durations
 from taskserver.web.scope import Principal
-from taskserver.web.usual_durations import Durations
 
 Row = dict[str, Any]
 
@@ -51,6 +51,8 @@ class Viewing:
     now: datetime
     usual: Durations
     offered: Mapping[str, str]
+    idle: Collection[int] = ()
+    """Ids of clients without a login: none of their jobs starts."""
 
     def view(self, job: Row) -> JobView:
         status = job["status"]
@@ -60,7 +62,7 @@ class Viewing:
             progress=progress,
             has_progress=has_progress,
             left=self._left(job) if status == Status.RUNNING else None,
-            note=_note(job, self.now),
+            note=_note(job, self.now, self.idle),
             actions=self._actions(job),
         )
 
@@ -117,18 +119,20 @@ def _progress(job: Row) -> tuple[float | None, bool]:
     return progress, bool(progress)
 
 
-def _note(job: Row, now: datetime) -> str:
+def _note(job: Row, now: datetime, idle: Collection[int]) -> str:
     status = job["status"]
     if status in _RUNNING:
         going = translate("it goes when it has ended") if job.get("delete_requested_at") else ""
         return " · ".join(filter(None, (first_line(job.get("detail")), going)))
     if status == Status.WAITING:
-        return _why_it_waits(job, now)
+        return _why_it_waits(job, now, idle)
     return first_line(job.get("result") if status == Status.FINISHED else job.get("error"))
 
 
-def _why_it_waits(job: Row, now: datetime) -> str:
+def _why_it_waits(job: Row, now: datetime, idle: Collection[int]) -> str:
     found = []
+    if job["client_id"] in idle:
+        found.append(translate("its client has no login"))
     if not job["active"]:
         found.append(translate("not active"))
     elif job["ready"] == Ready.BY_HAND:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from taskserver.redaction import HIDDEN, is_secret, redacted
+from taskserver.redaction import HIDDEN, is_secret, redacted, with_passwords_of
 
 __all__ = ["HIDDEN", "is_secret", "redacted", "restored"]
 
@@ -23,4 +23,6 @@ def restored(value: Any, original: Any) -> Any:
         known_items = original if isinstance(original, list) else []
         same = len(known_items) == len(value)
         return [restored(each, known_items[at] if same else None) for at, each in enumerate(value)]
+    if isinstance(value, str) and isinstance(original, str):
+        return with_passwords_of(original, value)
     return value

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio.to_thread
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -35,6 +36,10 @@ THREADS = 12
 """Fewer than SQLAlchemy's pool has connections: none waits for one."""
 
 
+PROTOCOL_LOG = "uvicorn.error.protocol"
+"""Of uvicorn's protocol. Its warnings say of nobody that a request is no HTTP; `Patient` says of whom."""
+
+
 class CannotListen(TaskServerError):
     text = mark(
         "the console can't listen on {host} port {port}: {reason}; change task_server.console.port or host"
@@ -45,18 +50,27 @@ class CannotUseCertificate(TaskServerError):
     text = mark("the console can't use tls_certificate and tls_key ({files}): {reason}")
 
 
+def _host(peer: tuple[Any, ...] | None) -> str:
+    """The address of a peer, for the log: on a socket for both, 10.0.0.1 comes as ::ffff:10.0.0.1."""
+    return str(peer[0]).removeprefix("::ffff:") if peer else "?"
+
+
 class Patient(H11Protocol):
-    """Ends a connection whose request has not said what it wants in time."""
+    """Ends a connection whose request has not said what it wants in time, or says what is no HTTP."""
 
     seconds_for_head = SECONDS_FOR_HEAD
     most_quiet = QUIET_CONNECTIONS
     quiet_since = 0.0
     _timer: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.logger = logging.getLogger(PROTOCOL_LOG)
+
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.client is not None:  # on a socket for both, 10.0.0.1 comes as ::ffff:10.0.0.1
-            self.client = (self.client[0].removeprefix("::ffff:"), self.client[1])
+        if self.client is not None:
+            self.client = (_host(self.client), self.client[1])
         self.quiet_since = self.loop.time()
         self._begin_to_wait()
         self._make_room()
@@ -81,6 +95,13 @@ class Patient(H11Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        log.warning("refused: a request from %s that is no HTTP", _host(self.client))
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:  # an answer is under way
+            self.transport.close()
+
     def _begin_to_wait(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(self.seconds_for_head, self._give_up)
@@ -94,8 +115,11 @@ class Patient(H11Protocol):
         self._timer = None
         if not self.is_quiet:
             return
-        peer = self.client[0] if self.client else "?"
-        log.warning("refused: a request from %s whose head did not arrive in %.0f s", peer, self.seconds_for_head)
+        log.warning(
+            "refused: a request from %s whose head did not arrive in %.0f s",
+            _host(self.client),
+            self.seconds_for_head,
+        )
         self.transport.close()
 
     def _make_room(self) -> None:
@@ -104,19 +128,36 @@ class Patient(H11Protocol):
             oldest = min(quiet, key=lambda each: each.quiet_since)
             log.warning(
                 "refused: a connection from %s that says nothing, for another one; %d are open",
-                oldest.client[0] if oldest.client else "?",
+                _host(oldest.client),
                 len(self.connections),
             )
             oldest.transport.close()
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Gives a TLS handshake no more time than a request's head; uvicorn has no setting for it."""
+    """Gives a TLS handshake no more time than a request's head, and tells of one that fails.
+
+    uvicorn has no setting for the first, and asyncio says nothing.
+    """
 
     async def create_server(self, *arguments: Any, **more: Any) -> asyncio.Server:
         if more.get("ssl") is not None:
             more["ssl_handshake_timeout"] = Patient.seconds_for_head
         return await super().create_server(*arguments, **more)
+
+    def _make_ssl_transport(self, *arguments: Any, **more: Any) -> Any:
+        """asyncio's own, alike in 3.11 to 3.13: listened to, and if it is another one day, not even that."""
+        peer = (more.get("extra") or {}).get("peername")
+
+        def tell(shaken: asyncio.Future[None]) -> None:
+            error = None if shaken.cancelled() else shaken.exception()
+            if error is not None:
+                log.warning("refused: a TLS handshake from %s: %s", _host(peer), error)
+
+        waiter = more.get("waiter")
+        if isinstance(waiter, asyncio.Future):
+            waiter.add_done_callback(tell)
+        return super()._make_ssl_transport(*arguments, **more)  # type: ignore[misc]
 
 
 def bind(settings: ConsoleSettings) -> socket.socket:
@@ -164,6 +205,7 @@ class ConsoleServer:
 
     def __init__(self, app: FastAPI, settings: ConsoleSettings, listening: socket.socket) -> None:
         self._listening = listening
+        logging.getLogger(PROTOCOL_LOG).setLevel(logging.ERROR)
         proxies = list(settings.trusted_proxies)
         config = uvicorn.Config(
             app,

@@ -14,7 +14,9 @@ from typing import Any
 from taskserver.errors import TaskServerError
 from taskserver.server_words import DEAD, RUNNING, STOPPED, UNKNOWN
 from taskserver.store import Store
+from taskserver.store.overview import COUNTED
 from taskserver.texts import plural, translate
+from taskserver.web.kept import JobCounts
 from taskserver.web.scope import Scope
 
 KEPT_SECONDS = 2.0
@@ -53,18 +55,22 @@ class ServerStatus:
             alive.discard(self._node_id)
         return None if alive else "no task server takes work"
 
-    def banners(self, scope: Scope) -> list[dict[str, str]]:
+    def banners(self, scope: Scope, counts: JobCounts) -> list[dict[str, str]]:
         found = []
         document, is_running = self._current()
         if not is_running:
             found.append({"kind": "bad", "text": _why_nothing_starts(document)})
         if not scope.server.autostart():
-            waiting = scope.jobs.counts()["waiting"]
+            waiting = counts.of(scope)["waiting"]
             text = plural(
                 "Jobs do not start automatically now; {count} job waits.",
                 "Jobs do not start automatically now; {count} jobs wait.",
                 waiting,
             )
+            if waiting >= COUNTED:
+                text = translate(
+                    "Jobs do not start automatically now; more than {count} jobs wait.", count=COUNTED
+                )
             found.append({"kind": "note", "text": text})
         return found
 

@@ -20,13 +20,13 @@ from taskserver.config import Settings
 from taskserver.database import DatabaseUnavailable
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.texts import mark
+from taskserver.web.kept import JobCounts, UsualDurations
 from taskserver.web.listeners import Listeners
 from taskserver.web.metrics import Metrics
 from taskserver.web.navigation import entries_for
 from taskserver.web.scope import Principal, Scope
 from taskserver.web.security.cookies import VISIT, Cookies
 from taskserver.web.security.throttle import Throttle
-from taskserver.web.usual_durations import UsualDurations
 
 if TYPE_CHECKING:
     from taskserver.store import Store
@@ -54,6 +54,7 @@ class Console:
     pages: frozenset[str] = frozenset()
     """Paths of pages that there are."""
     usual: UsualDurations = field(default_factory=UsualDurations)
+    counts: JobCounts = field(default_factory=JobCounts)
     listeners: Listeners = field(default_factory=Listeners)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -202,7 +203,7 @@ class Visit:
         if self.principal is None:
             return []
         try:
-            return self.console.status.banners(self.scope)
+            return self.console.status.banners(self.scope, self.console.counts)
         except DatabaseUnavailable as error:
             return [{"kind": "bad", "text": error.message()}]
 

@@ -21,6 +21,7 @@ from scratch_server import TaskServer, is_alive
 from waiting import eventually
 
 from taskserver.daemon import console
+from taskserver.extras import installing
 
 
 @pytest.fixture
@@ -264,7 +265,7 @@ def test_a_missing_package_is_said_with_what_to_install(served, tmp_path):
     checked = served.control("check", code=5, env=environment)
     told = served.control("start", env=environment)
 
-    sentence = "the console needs the Python package fastapi: install it with pip install 'taskserver[console]'"
+    sentence = f"the console needs the Python package fastapi: install it with: {installing('console')}"
     assert f"console: {sentence}" in checked.stderr
     assert f"the console is not served: {sentence}" in told.stderr
     assert served.status()["console"] == {"state": "failed", "reason": sentence}

@@ -60,7 +60,7 @@ COMMANDS = (
     ("--run-job=1", "start"),
 )
 OF_EACH_PLACE = COMMANDS[:6] + COMMANDS[13:17]
-"""What shows settings, opens the database, starts: told of a password in each place. All others ask the same way."""
+"""What shows settings, opens the database, starts: asked for each place. All others take the same way."""
 
 
 def told_by(server, *words):

@@ -155,7 +155,7 @@ def test_without_the_program(actions):
     finally:
         away.rename(place)
 
-    assert codes == {"start": 5, "restart": 5, "stop": 0, "try-restart": 0, "status": 4}
+    assert codes == {"start": 5, "restart": 5, "stop": 5, "try-restart": 5, "status": 4}
 
 
 def test_without_a_configuration_and_with_a_broken_one(actions):

@@ -104,6 +104,22 @@ def test_the_unit_may_write_where_the_configuration_says():
     assert values(unit, "StateDirectory") == []
 
 
+def test_a_folder_of_any_name_is_open_for_writing():
+    odd = Path('/srv/it\'s 100% "odd" $HOME')
+
+    unit = adapted("systemd", replace(SITE, users_dir=odd, log_file=None))
+
+    assert values(unit, "ReadWritePaths") == ['"/srv/it\'s 100%% \\"odd\\" $HOME"']
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", "a:b", "100%", 'a"b'])
+def test_a_state_folder_of_an_odd_name_is_a_place_to_write_to(name):
+    unit = adapted("systemd", replace(SITE, users_dir=Path("/var/lib") / name))
+
+    assert values(unit, "StateDirectory") == []
+    assert len(values(unit, "ReadWritePaths")) == 1
+
+
 def test_the_unit_sees_homes_where_the_installation_is_in_one():
     home = replace(SITE, installation=Path("/home/erp/taskserver"), users_dir=Path("/home/erp/users"))
     strict = "[Unit]\n# Adapt\n[Service]\nExecStart=/opt/taskserver/scripts/task_server.py run\nUser=x\n"

@@ -390,6 +390,43 @@ def test_root_is_refused_unless_the_configuration_allows_it(host):
     assert str(host.config) in refused.err
 
 
+def test_a_second_name_of_root_is_refused_like_root(host):
+    host.path("/etc").mkdir()
+    host.path("/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\ntoor:x:0:0::/root:/bin/sh\n")
+
+    refused = host("install", "--systemd", "--run-as", "toor")
+
+    assert refused.code == 6
+    assert "refuses to run as root" in refused.err
+
+
+def test_the_users_are_those_of_the_image(host):
+    host.path("/etc").mkdir()
+    host.path("/etc/passwd").write_text(f"# no line\n{USER}:x:700:701::/:/bin/sh\n")
+    host.path("/etc/group").write_text("erp-staff:x:701:\nnobody:x:702:\n")
+
+    known = host("install", "--systemd", "--run-as", USER, "--dry-run")
+    only_here = host("install", "--systemd", "--run-as", "nobody", "--dry-run")
+    host.install("--systemd")
+
+    assert "useradd" not in known.out
+    assert "left to do: useradd --system --gid nobody" in only_here.out
+    assert "Group=erp-staff\n" in host.read("/etc/systemd/system/task-server.service")
+
+
+@pytest.mark.parametrize(("users_dir", "bar"), [("/root/x/users", "/root"), ("/proc/x", "belongs to the system")])
+def test_a_users_directory_that_the_user_could_not_use_is_refused_at_first(host, users_dir, bar):
+    host.users_dir = users_dir
+    host.configure()
+
+    refused = call("-c", str(host.config), "install", "--sysv", "--run-as", USER, "--dry-run")
+
+    assert refused.code == 6
+    assert bar in refused.err
+    assert users_dir in refused.err
+    assert refused.out == ""
+
+
 def test_without_a_user_it_says_how_to_name_one(host):
     result = host("install", "--systemd")
 

@@ -67,6 +67,16 @@ def test_the_lsb_table_while_nothing_runs(init_script, config):
     assert call(init_script, **environment).returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [(), ("bogus",)])
+def test_wrong_usage_is_answered_with_the_one_line_of_an_init_script(init_script, config, arguments):
+    done = call(init_script, *arguments, TASKSERVER_CONFIG=str(config))
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Usage: {init_script.name} {{start|stop|restart|try-restart|reload|force-reload|status}}\n"
+    )
+
+
 @pytest.mark.parametrize("action", ["force-stop", "condrestart", "condstop", "condreload", "rotate", "probe"])
 def test_an_action_that_others_have_is_unimplemented(init_script, config, action):
     done = call(init_script, action, TASKSERVER_CONFIG=str(config))
@@ -172,7 +182,8 @@ def test_defaults_that_are_not_for_this_user_are_not_passed_over(open_to_all):
     assert str(copy.defaults) in done.stderr
 
 
-ACTIONS = {"start": 5, "restart": 5, "reload": 5, "force-reload": 5, "stop": 0, "try-restart": 0, "status": 4}
+ACTIONS = {"start": 5, "restart": 5, "reload": 5, "force-reload": 5, "stop": 5, "try-restart": 5, "status": 4}
+STOPPING = ("stop", "restart", "try-restart")
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -185,6 +196,7 @@ def test_without_the_program_lsb_has_codes_too(tmp_path, action):
 
     assert done.returncode == ACTIONS[action]
     assert "DAEMON=" in done.stderr
+    assert ("was not stopped" in done.stderr) == (action in STOPPING)
 
 
 @pytest.fixture
@@ -200,6 +212,7 @@ def test_without_the_package_it_is_not_installed(bare_copy, action):
 
     assert done.returncode == ACTIONS[action]
     assert "quickstart" in done.stderr
+    assert ("was not stopped" in done.stderr) == (action in STOPPING)
     assert "Traceback" not in done.stderr
 
 
@@ -209,6 +222,7 @@ def test_without_a_python_it_is_not_installed(bare_copy, tmp_path, action):
 
     assert done.returncode == ACTIONS[action]
     assert "3.11" in done.stderr
+    assert ("was not stopped" in done.stderr) == (action in STOPPING)
 
 
 def test_a_python_that_is_too_old_is_passed_over(bare_copy, tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from waiting import eventually
 
+from taskserver.extras import installing
 from taskserver.store import Store
 from taskserver.web import packages
 from taskserver.web.security.passwords import verified
@@ -214,8 +215,7 @@ def test_without_the_extra_it_says_how_to_install_it(task_server, monkeypatch, w
 
     assert refused.code == 5
     assert refused.err == (
-        "task_server: the console needs the Python package fastapi: install it with "
-        "pip install 'taskserver[console]'\n"
+        f"task_server: the console needs the Python package fastapi: install it with: {installing('console')}\n"
     )
 
 

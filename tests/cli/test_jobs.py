@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
@@ -390,6 +391,17 @@ def test_times_in_an_explanation_are_those_of_the_configured_zone(task_server, m
     waited = task_server("job", "wait", 1, "--timeout", "0.5").err
     findings = task_server.ok("job", "explain", 1, "--json").json
 
-    told = "it is due at 2099-12-24 06:00:00 CET"
+    told = "it is due: 2099-12-24 06:00:00 CET"
     assert told in waited
     assert told in [finding["text"] for finding in findings]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused")
+def test_a_mistyped_task_is_told_before_root_is_refused(task_server):
+    task_server.config.write_text(task_server.config.read_text().replace("allow_root = true\n", ""))
+
+    mistyped, right = task_server("job", "add", "sampel"), task_server("job", "add", "sample")
+
+    assert (mistyped.code, right.code) == (153, 6)
+    assert "did you mean 'sample'?" in mistyped.err
+    assert "does not work as root" in right.err

@@ -146,7 +146,7 @@ BROKEN = [
     ("dangerous", "a.toml", T + "run_as = 'root'\n", 2, "task_server.run_as", "allow_root"),
     ("dangerous", "a.toml", T + "users_dir = '/tmp'\n", 2, "task_server.users_dir", "belongs to the system"),
     ("dangerous", "a.toml", T + "users_dir = '/var/../'\n", 2, "task_server.users_dir", "belongs to the system"),
-    ("dangerous", "a.toml", T + "python_path = ['/tmp']\n", 2, "task_server.python_path", "chmod o-w"),
+    ("dangerous", "a.toml", T + "python_path = ['/tmp']\n", 2, "task_server.python_path", "folder of its own"),
     ("dangerous", "a.toml", T + "database = 'sqlite:///:memory:'\n", 2, "task_server.database", "would be lost"),
     ("dangerous", "a.toml", OCR + "command=['sh']\n", 3, "tasks.ocr.command", "absolute path"),
     ("dangerous", "a.toml", OCR + "command=['./ocr', 'x']\n", 3, "tasks.ocr.command", "absolute path"),
@@ -265,6 +265,18 @@ def test_a_file_that_everybody_may_change_is_dangerous(faults_of: Callable[..., 
     assert "chmod o-w" in fault
 
 
+def test_a_python_path_that_everybody_may_change_is_closed_for_others(
+    faults_of: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "my modules"
+    folder.mkdir()
+    folder.chmod(0o777)
+
+    (fault,) = faults_of("a.toml", f"{T}python_path = ['{folder}']\n")
+
+    assert f"chmod o-w '{folder}'" in fault
+
+
 @pytest.mark.parametrize(
     "url",
     ["oracle://u:geheim@h/d", "postgresql://u:ge@heim@h/d", "postgresql:u:geheim", "postgresql://u:geheim@h:x/d"],
@@ -313,3 +325,31 @@ def test_a_fault_keeps_its_parts(write: Callable[..., Path]) -> None:
     (fault,) = caught.value.faults
     assert (fault.file, fault.key, fault.line) == (path, "task_server.lease", 2)
     assert fault.text.startswith("must be seconds from 1 to 86400")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        (
+            "a.toml",
+            "[task-server]\nmax_parallel = 'x'\ndebugg = true\n",
+            ["[task-server]?", "max_parallel: ", "'debug'?"],
+        ),
+        (
+            "a.ini",
+            "[task-server]\nmax_parallel = x\ndebugg = 1\n",
+            ["[task-server]?", "max_parallel: ", "'debug'?"],
+        ),
+        ("a.toml", "[Task_Server]\n[taskserver]\n", ["[Task_Server]?", "did you mean [task_server]?"]),
+        ("a.toml", "[task-server]\nmax_parallel =\n", ["[task-server]?", "not valid TOML"]),
+        ("a.ini", "[task_server]\n[task-server]\nmax_paralel = 3\n", ["did you mean [task_server]?"]),
+        ("a.ini", "[task-server]\n[task_server/console]\nport = x\n", ["[task-server]?", "console.port: "]),
+    ],
+)
+def test_a_section_of_a_near_name_is_told_with_all_that_is_wrong_in_it(
+    faults_of: Callable[..., list[str]], name: str, text: str, wanted: list[str]
+) -> None:
+    faults = faults_of(name, text)
+
+    assert len(faults) == len(wanted)
+    assert all(part in fault for part, fault in zip(wanted, faults, strict=True))

@@ -25,7 +25,17 @@ def open_to_all() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="taskserver-", dir="/tmp"))
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "taskserver" / "daemon", folder / "taskserver" / "daemon", ignore=ignore)
-    for name in ("__init__.py", "clock.py", "errors.py", "jobs.py", "log_fields.py", "texts.py"):
+    names = (
+        "__init__.py",
+        "clock.py",
+        "errors.py",
+        "extras.py",
+        "jobs.py",
+        "log_fields.py",
+        "plain_files.py",
+        "texts.py",
+    )
+    for name in names:
         shutil.copy(ROOT / "taskserver" / name, folder / "taskserver")
     (folder / "taskserver" / "web").mkdir()
     for name in ("__init__.py", "packages.py"):

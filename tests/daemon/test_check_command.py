@@ -301,3 +301,26 @@ def test_what_is_closed_to_the_daemons_user_is_named(open_to_all, name):
     _, status = os.waitpid(child, 0)
 
     assert os.waitstatus_to_exitcode(status) == 6
+
+
+@pytest.mark.parametrize("name", ["taskserver.log", "control.sock", "taskserver.sqlite.lock"])
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, os.mkdir, lambda place: place.symlink_to("/etc/hostname"), lambda place: place.symlink_to("no")],
+    ids=["fifo", "folder", "link", "dangling"],
+)
+def test_what_start_would_refuse_in_the_users_directory_is_told(configure, tmp_path, name, put):
+    config = configure()
+    (tmp_path / "users").mkdir(mode=0o750)
+    put(tmp_path / "users" / name)
+
+    done = check(config)
+
+    assert done.returncode in (1, 6)
+    assert name in done.stderr
+    assert "everything is in order" not in done.stdout
+    started = subprocess.run(
+        [str(SCRIPT), "-c", str(config), "start"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert started.returncode == done.returncode
+    assert done.stderr.splitlines()[0].partition(": ")[2] in started.stderr

@@ -97,7 +97,7 @@ def test_a_daemon_that_dies_without_a_word_fails_the_start(daemon):
 
     assert done.returncode == 1
     assert "without a word" in done.stderr
-    assert daemon.state is State.DEAD
+    eventually(lambda: daemon.state is State.DEAD)
 
 
 def test_start_goes_away_while_the_daemon_waits_for_its_database(daemon):

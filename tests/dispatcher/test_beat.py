@@ -71,14 +71,18 @@ def test_a_server_whose_dispatcher_hangs_does_not_beat(serve):
 
 
 def test_it_is_told_when_its_status_changes(serve):
-    go_on, changes = threading.Event(), []
+    go_on, changes, started = threading.Event(), [], []
+
+    def changed() -> None:
+        if started:  # it may be told something before `serve` has returned
+            changes.append(started[0].server.status()["busy"])
 
     @task("slow")
     def slow() -> None:
         go_on.wait(30)
 
-    served = serve(slow, changed=lambda: changes.append(served.server.status()["busy"]) if started else None)
-    started = True
+    served = serve(slow, changed=changed)
+    started.append(served)
     job_id = served.add("slow")
     eventually(lambda: 1 in changes)
     go_on.set()

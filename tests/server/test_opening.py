@@ -38,3 +38,20 @@ def test_a_lock_that_cannot_be_opened_is_named(tmp_path):
 
 def test_a_server_has_no_lock_file():
     assert lock_database_file("postgresql://127.0.0.1/jobs") is None
+
+
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (os.mkfifo, "it is not a plain file"),
+        (os.mkdir, "it is a folder"),
+        (lambda place: place.symlink_to("/etc/hostname"), "it is a symbolic link"),
+        (lambda place: place.symlink_to("nothing"), "it is a symbolic link"),
+    ],
+    ids=["fifo", "folder", "link", "dangling"],
+)
+def test_a_lock_that_is_no_plain_file_is_refused(tmp_path, put, reason):
+    put(tmp_path / "jobs.sqlite.lock")
+
+    with pytest.raises(LockRefused, match=reason):
+        lock_database_file(f"sqlite:///{tmp_path}/jobs.sqlite")

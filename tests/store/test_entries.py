@@ -234,7 +234,7 @@ def test_enabling_what_is_active_does_not_move_the_schedule(store, nightly, cloc
     assert store.entries.get(nightly)["next_run_at"] == at("2026-11-23T03:00")
 
 
-def test_an_entry_run_by_hand_comes_first_and_does_not_move_the_schedule(store, node, nightly):
+def test_an_entry_run_by_hand_comes_first_and_does_not_move_the_schedule(store, node, nightly, clock):
     before = store.entries.get(nightly)
     store.jobs.enqueue("ocr", priority=100)
 
@@ -243,7 +243,7 @@ def test_an_entry_run_by_hand_comes_first_and_does_not_move_the_schedule(store, 
     assert [claim.job_id for claim in node.claim(free=2)] == by_hand
     assert store.jobs.get(by_hand[0])["due_at"] is None
     assert store.jobs.get(by_hand[0])["cron_entry"] == "nightly"
-    assert store.entries.get(nightly) == before
+    assert store.entries.get(nightly) == {**before, "last_run_at": clock.now}
 
 
 def test_an_inactive_entry_can_be_run_by_hand(store, node, nightly):

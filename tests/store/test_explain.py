@@ -198,3 +198,13 @@ def test_a_limit_of_one_is_told_in_the_singular(store, node, claimed, sql):
     assert told["task_limit"] == "1 job of the task ocr runs already, which is its limit"
     assert told["client_limit"] == "1 job of the client default runs already, which is its limit"
     assert told["no_slot"] == "the 1 slot is busy"
+
+
+def test_where_no_node_is_alive_nothing_is_said_of_slots(store, node, claimed):
+    claimed()
+    waiting = store.jobs.enqueue("ocr").id
+    boot_id = store.nodes.find()[0]["boot_id"]
+
+    told = [finding.code for finding in store.jobs.explain(waiting, dead=[boot_id])]
+
+    assert told == ["no_node"]

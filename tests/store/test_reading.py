@@ -277,6 +277,21 @@ def test_two_clients_never_share_a_name(store):
     assert store.clients.get("acme")["login"] is None
 
 
+def test_clients_are_read_in_pages_that_outlive_their_ends(store):
+    for name in ("acme", "bolt", "corp", "zeta"):
+        store.clients.add(name)
+    store.clients.delete("bolt")
+
+    def names(**page):
+        return [client["name"] for client in store.clients.find(**page)]
+
+    assert names(limit=2) == ["acme", "corp"]
+    assert names(after="bolt", limit=2) == ["corp", "default"]
+    assert names(before="zeta", limit=2) == ["corp", "default"]
+    assert names(before="acme") == names(after="zeta") == []
+    assert names(after="acme", visible=[1]) == ["default"]
+
+
 def test_a_client_with_jobs_or_entries_stays(store, node):
     store.clients.add("acme", login="clerk")
     entry = store.entries.add("nightly", "ocr", cron_spec="@daily", time_zone="UTC", client="acme")

@@ -276,6 +276,21 @@ def test_a_secret_that_is_not_shown_says_what_leaving_it_means():
     assert [each.is_hidden for each in form] == [True, False, False]
 
 
+def test_all_that_is_wrong_is_told_in_one_go():
+    schema = {
+        "type": "object",
+        "properties": {"number": {"type": "integer"}, "options": {"type": "object"}, "name": {"type": "string"}},
+        "required": ["name", "options"],
+    }
+
+    with pytest.raises(InvalidArguments) as refused:
+        read(schema, {"a.number": "abc", "a.options": "{bad"})
+
+    faults = {fault.argument: fault.message() for fault in refused.value.faults}
+    assert set(faults) == {"options", "number", "name"}
+    assert "look at line 1, column 2" in faults["options"]
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

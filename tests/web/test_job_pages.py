@@ -32,7 +32,8 @@ def test_a_waiting_job_tells_why_it_does_not_run(signed_in, acme, store):
     page = signed_in(Role.VIEWER).get(f"/jobs/{acme.jobs['later']}").text
 
     assert "Why is it not running?" in page
-    assert "jobs do not start automatically now" in page
+    assert "jobs do not start automatically now; start it by hand, or let jobs start automatically" in page
+    assert "autostart on" not in page
     assert "1 job of its client stands before it" in page
     assert "It has not run yet." in page
     assert 'action="/jobs/' not in page

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,21 @@ from taskserver.web.redaction import HIDDEN, is_secret, redacted, restored
     [
         *("password", "Passwort", "db_password", "userPassword", "PASSWD", "passphrase", "kennwort", "geheimnis"),
         *("api_key", "apiKey", "api-key", "secret", "client_secret", "token", "access_token", "private_key"),
+        *("pwd", "db_pwd", "userpwd", "zugangsdaten", "Zugangsdaten FTP"),
+        *("schluessel", "api_schlüssel", "ApiSchluessel"),
+        *("ssh_key", "sshKeys", "jwt", "id.jwt", "session_id", "JSESSIONID", "cookie", "Set-Cookie", "PINCode"),
+        *(
+            "db_password2",
+            "dbpassword",
+            "apikey",
+            "APIKey",
+            "apikeyvalue",
+            "passwordfile",
+            "accesstoken",
+            "tokens",
+        ),
+        *("schlu\u0308ssel", "pin2", "passwörter", "zugangs schlüssel 2", "token_url", "password_hash"),
+        *("secrets", "secretkey"),
         *("authorization", "auth", "smtp_auth", "credentials", "pin", "card_pin", "iban", "pass", "smtp_pass"),
     ],
 )
@@ -22,7 +39,11 @@ def test_what_is_called_a_secret_is_one(key):
 
 @pytest.mark.parametrize(
     "key",
-    ["path", "author", "authors", "pinned", "spinning", "passenger", "compass_points", "keyboard", "tangent"],
+    [
+        *("path", "author", "authors", "pinned", "spinning", "passenger", "compass_points", "keyboard", "tangent"),
+        *("secretary", "Secretariat", "token_count", "tokenCount", "tokenizer", "password_length", "token-limit"),
+        *("schluessel_typ", "fremdschluessel", "session_idle", "ssh_keyboard", "cookiecutter", "session", "key"),
+    ],
 )
 def test_what_only_sounds_like_one_is_none(key):
     assert not is_secret(key)
@@ -37,8 +58,41 @@ def test_secrets_are_hidden_at_any_depth():
     }
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://anna:hunter2@db/shop", "postgresql://anna:***@db/shop"),
+        ("see redis://:hunter2@cache:6379/0, or http://a/b", "see redis://:***@cache:6379/0, or http://a/b"),
+        ("https://u:p@ss@one ftp://v:q@two", "https://u:***@one ftp://v:***@two"),
+        ("http://host:8080/users/@anna", "http://host:8080/users/@anna"),
+        ("https://anna@example.com:8080", "https://anna@example.com:8080"),
+    ],
+)
+def test_a_password_in_an_address_is_hidden_and_comes_back(address, shown):
+    assert redacted({"to": [address]}) == {"to": [shown]}
+    assert restored({"to": [shown]}, {"to": [address]}) == {"to": [address]}
+
+
+def test_a_password_goes_with_an_address_that_was_edited_but_to_no_other_host():
+    was = {"url": "https://anna:hunter2@shop.example/a"}
+
+    assert restored({"url": "https://anna:***@shop.example/b"}, was) == {
+        "url": "https://anna:hunter2@shop.example/b"
+    }
+    assert restored({"url": "https://anna:***@evil.example/a"}, was) == {"url": "https://anna:***@evil.example/a"}
+    assert restored({"url": "https://anna:new@shop.example/a"}, was) == {"url": "https://anna:new@shop.example/a"}
+
+
+def test_a_long_text_is_looked_through_at_once():
+    began = time.monotonic()
+
+    redacted(["a" * 1_000_000 + "://", "://a:" * 200_000, "@" * 1_000_000, "://a:" + "b@" * 500_000 + " "])
+
+    assert time.monotonic() - began < 5
+
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.text("a:/@ *", max_size=20),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["path", "password", "token", "rows"]), inner, max_size=3)

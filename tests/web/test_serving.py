@@ -126,6 +126,59 @@ def test_a_client_that_does_not_say_what_it_wants_is_left(app, serve, monkeypatc
     assert "did not arrive" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n"]
+)
+def test_what_is_no_http_is_refused_in_one_line_that_says_whose_it_is(app, serve, caplog, said):
+    _, port, _ = serve(app)
+
+    with caplog.at_level(logging.DEBUG), socket.create_connection(("127.0.0.1", port), timeout=20) as odd:
+        odd.sendall(said)
+        answer = odd.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    refused = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [(record.name, record.getMessage()) for record in refused] == [
+        ("taskserver.web", "refused: a request from 127.0.0.1 that is no HTTP")
+    ]
+
+
+def test_what_is_no_http_in_the_middle_of_an_answer_ends_the_connection(serve, caplog):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    _, port, _ = serve(app)
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    with caplog.at_level(logging.WARNING), socket.create_connection(("127.0.0.1", port), timeout=20) as odd:
+        odd.sendall(head)
+        answer = odd.makefile("rb")
+        begun = answer.readline()
+        odd.sendall(b"no number\r\n")
+        answer.read()
+
+    assert begun.startswith(b"HTTP/1.1 200 ")
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused: a request from 127.0.0.1 that is no HTTP"
+    ]
+
+
+def test_a_fault_of_the_application_is_still_told(serve, connect, caplog):
+    async def app(scope, receive, send):
+        raise RuntimeError("broken")
+
+    _, port, _ = serve(app)
+    connection = connect(port)
+    connection.request("GET", "/")
+    status = connection.getresponse().status
+
+    assert status == 500
+    assert "broken" in caplog.text
+
+
 def test_dripping_a_head_letter_by_letter_buys_no_time(app, serve, monkeypatch):
     monkeypatch.setattr(serving.Patient, "seconds_for_head", 0.5)
     _, port, _ = serve(app)
@@ -233,7 +286,9 @@ def test_a_bad_certificate_is_one_sentence(app, make_settings, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the Debian package openssl")
-def test_it_serves_https_itself_and_waits_for_no_handshake(make_app, serve, connect, monkeypatch, tmp_path: Path):
+def test_it_serves_https_itself_and_waits_for_no_handshake(
+    make_app, serve, connect, monkeypatch, caplog, tmp_path: Path
+):
     monkeypatch.setattr(serving.Patient, "seconds_for_head", 0.5)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
@@ -250,6 +305,9 @@ def test_it_serves_https_itself_and_waits_for_no_handshake(make_app, serve, conn
     context.check_hostname = False
     with socket.create_connection(("127.0.0.1", port), timeout=20) as silent:
         handshake = silent.recv(10)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        plain.recv(10)
 
     connection = connect(port, context=context)
     connection.request("GET", "/login")
@@ -257,6 +315,10 @@ def test_it_serves_https_itself_and_waits_for_no_handshake(make_app, serve, conn
 
     assert response.status == 200
     assert handshake == b""
+    refused = [record.getMessage() for record in caplog.records if "TLS handshake" in record.getMessage()]
+    assert [line.partition(": ")[2].partition(": ")[0] for line in refused] == [
+        "a TLS handshake from 127.0.0.1"
+    ] * 2
     assert "; Secure" in str(response.headers["set-cookie"])
     assert response.headers["strict-transport-security"]
 

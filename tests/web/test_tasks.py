@@ -189,7 +189,7 @@ def test_delete_all_asks_on_a_page_of_its_own_and_names_the_count(signed_in, acm
 
     assert "Delete 6 jobs?" in question
     assert "1 of them runs; it is asked to stop" in question
-    assert "6 jobs are deleted." in told
+    assert "6 jobs are deleted; those that run are asked to stop and go when they have ended." in told
     assert ids(told) == [acme.jobs["running"]]
     assert store.jobs.get(acme.jobs["running"])["status"] == "stopping"
     assert store.entries.get(acme.entry)["name"] == f"entry {acme.mark}"
@@ -222,7 +222,7 @@ def test_auto_start_is_switched_by_two_actions_and_a_banner_tells(signed_in, acm
     ("query", "kinds"),
     [
         ({"status": "failed"}, {"failed"}),
-        ({"status": "nonsense"}, {"running", "failed", "finished", "stopped", "waiting", "later"}),
+        ({"status": "nonsense"}, set()),
         ({"task": "nothing"}, set()),
         ({"text": "ERROR"}, {"failed"}),
         ({"text": "output", "status": "running"}, {"running"}),
@@ -273,14 +273,18 @@ def test_a_forged_place_is_refused_with_a_sentence(signed_in, acme):
     assert "begin again with the first page" in answer.text
 
 
-def test_counts_stand_beside_each_status_and_are_capped(signed_in, acme, monkeypatch):
+def test_counts_stand_beside_each_status_and_are_capped(signed_in, acme, store, monkeypatch):
     monkeypatch.setattr("taskserver.store.overview.COUNTED", 1)
     monkeypatch.setattr("taskserver.web.pages.tasks.COUNTED", 1)
+    monkeypatch.setattr("taskserver.web.status.COUNTED", 1)
+    store.switches.set_autostart(False)
 
     page = signed_in(Role.VIEWER).get("/tasks").text
 
     assert re.search(r'waiting <span class="count">1\+</span>', page)
     assert re.search(r'stopping <span class="count">0</span>', page)
+    assert "1+ waiting" in page
+    assert "more than 1 jobs wait" in page
 
 
 def test_the_time_left_is_told_by_progress_or_by_earlier_runs(signed_in, acme, store, node, clock):
@@ -311,6 +315,25 @@ def test_a_waiting_job_says_what_it_waits_for(signed_in, acme, store, clock):
     assert re.search(r"starts 20\d\d-", row(page, later))
     assert "not active" in row(page, idle)
     assert "started by hand, comes first" in row(page, acme.jobs["later"])
+
+
+def test_a_job_of_a_client_without_a_login_says_so(signed_in, acme, store):
+    store.clients.set_login("acme", None)
+
+    page = signed_in(Role.VIEWER).get("/tasks").text
+
+    assert "its client has no login" in row(page, acme.jobs["waiting"])
+
+
+def test_who_changes_something_sees_it_counted_at_once(signed_in, acme):
+    browser = signed_in(Role.OPERATOR)
+    before = browser.get("/tasks").text
+    browser.post(f"/jobs/{acme.jobs['waiting']}/stop")
+
+    after = browser.get("/tasks").text
+
+    assert 'stopped <span class="count">1</span>' in before
+    assert 'stopped <span class="count">2</span>' in after
 
 
 def test_parts_are_rendered_alone(signed_in, acme):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 
 import click
@@ -111,7 +110,7 @@ def explain(session: Session, job_id: int) -> None:
     """Says why a job does not run, or when it will."""
     findings = session.explain(job_id)
     if session.json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([{"code": finding.code, "text": finding.text} for finding in findings])
         return
     for finding in findings:
         say(finding.text)

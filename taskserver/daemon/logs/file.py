@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from taskserver import plain_files
 from taskserver.daemon.folders import FILE_MODE, LogRefused
 from taskserver.daemon.logs.formats import Form
 from taskserver.daemon.logs.handler import LogHandler, Patience
-from taskserver.texts import translate
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether the file is still at its place."""
@@ -80,12 +80,8 @@ def open_log(path: Path) -> int:
     try:
         descriptor = os.open(path, flags, FILE_MODE)
     except OSError as error:
-        raise LogRefused(path=path, reason=error.strerror) from None
-    status = os.fstat(descriptor)
-    reason = "" if stat.S_ISREG(status.st_mode) else translate("it is not a plain file")
-    if not reason and status.st_nlink > 1:
-        reason = translate("it has a second name (hard link)")
-    if reason:
+        raise LogRefused(path=path, reason=plain_files.fault_at(path) or error.strerror) from None
+    if reason := plain_files.fault(os.fstat(descriptor)):
         os.close(descriptor)
         raise LogRefused(path=path, reason=reason)
     return descriptor

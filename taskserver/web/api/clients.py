@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import Field
 from starlette.responses import Response
 
-from taskserver.web.api.fields import BIGGEST_INTEGER, Given, Name, PathName, Text
+from taskserver.web.api.fields import BIGGEST_INTEGER, Given, Limit, LongCursor, Name, PathName, Text
 from taskserver.web.api.models import Client, Clients
 from taskserver.web.api.once import answer_once
 from taskserver.web.api.routing import CONFLICT, IdempotencyKey, api_router
+from taskserver.web.cursors import around, key_in, shown, word_of
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visiting
 
@@ -37,8 +38,14 @@ class ClientChanges(Given):
 
 
 @router.get("/clients", summary="List clients")
-def find(visit: Visiting) -> Clients:
-    return Clients(clients=[Client.model_validate(row) for row in visit.scope.clients.find()])
+def find(visit: Visiting, after: LongCursor = None, before: LongCursor = None, limit: Limit = 50) -> Clients:
+    """By name."""
+    at = around(after, before, lambda word: str(key_in(word, str)[0]))
+    rows = visit.scope.clients.find(after=at.after, before=at.before, limit=limit + 1)
+    page = shown(rows, limit, at, lambda row: word_of(row["name"]))
+    return Clients(
+        clients=[Client.model_validate(row) for row in page.rows], next=page.next, previous=page.previous
+    )
 
 
 @router.post("/clients", summary="Add a client", status_code=201, response_model=Client, responses=CONFLICT)

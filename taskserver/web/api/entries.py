@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import Query
 from pydantic import Field
 from starlette.responses import Response
 
 from taskserver import cron
+from taskserver.store.entries import Key, key_of
 from taskserver.texts import language
-from taskserver.web.api.fields import Attempts, By, Data, Given, Name, PathId, Priority, Text, Words
+from taskserver.web.api.fields import (
+    Attempts,
+    By,
+    Data,
+    Given,
+    Limit,
+    LongCursor,
+    Name,
+    PathId,
+    Priority,
+    Text,
+    Words,
+)
 from taskserver.web.api.models import Entries, Entry, Queued, SchedulePreview, Trap
 from taskserver.web.api.once import answer_once
 from taskserver.web.api.routing import CONFLICT, IdempotencyKey, api_router
+from taskserver.web.cursors import around, key_in, shown, word_of
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visit, Visiting
 
@@ -64,8 +78,20 @@ _MAY_BE_NULL = frozenset({"node_id", "max_attempts"})
 
 
 @router.get("/cron-entries", summary="List cron entries")
-def find(visit: Visiting, client: By = None) -> Entries:
-    return Entries(entries=[Entry.model_validate(row) for row in visit.scope.entries.find(client)])
+def find(
+    visit: Visiting,
+    client: By = None,
+    after: LongCursor = None,
+    before: LongCursor = None,
+    limit: Limit = 50,
+) -> Entries:
+    """By client and name."""
+    at = around(after, before, lambda word: cast(Key, key_in(word, str, str, int)))
+    rows = visit.scope.entries.find(client, after=at.after, before=at.before, limit=limit + 1)
+    page = shown(rows, limit, at, lambda row: word_of(*key_of(row)))
+    return Entries(
+        entries=[Entry.model_validate(row) for row in page.rows], next=page.next, previous=page.previous
+    )
 
 
 @router.post(

@@ -12,14 +12,15 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from taskserver.texts import mark
+from taskserver.web.request_faults import NAME, NO_NUL, Unfit
+
 BIGGEST = 2**63 - 1
 BIGGEST_INTEGER = 2**31 - 1
 
-# No NUL, which PostgreSQL can't keep; lone surrogates are refused by pydantic.
-_NO_NUL = r"^[^\x00]*$"
-_NAME = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+_NO_INSTANT = mark("must be a time with its zone, such as 2026-12-24T06:00:00Z or 2026-12-24T06:00:00+01:00")
 
 _DEEPEST = 100
 
@@ -40,10 +41,12 @@ def _instant(value: Any) -> datetime:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("must be a time with its zone, such as 2026-12-24T06:00:00Z or 2026-12-24T06:00:00+01:00")
+        raise Unfit(
+            mark("must be a time with its zone, such as 2026-12-24T06:00:00Z or 2026-12-24T06:00:00+01:00")
+        )
     found = datetime.fromisoformat(value.upper())
     if not 1970 <= found.year <= 9000:
-        raise ValueError("must lie between the years 1970 and 9000")
+        raise Unfit(mark("must lie between the years 1970 and 9000"))
     return found
 
 
@@ -54,7 +57,7 @@ def _plain(value: dict[str, Any]) -> dict[str, Any]:
 
 def _check(value: Any, depth: int) -> None:
     if depth > _DEEPEST:
-        raise ValueError(f"must not be nested deeper than {_DEEPEST} levels")
+        raise Unfit(mark("must not be nested deeper than {deepest} levels"), deepest=_DEEPEST)
     if isinstance(value, str):
         _check_text(value)
     elif isinstance(value, dict):
@@ -65,14 +68,14 @@ def _check(value: Any, depth: int) -> None:
         for each in value:
             _check(each, depth + 1)
     elif isinstance(value, float) and value - value != 0:
-        raise ValueError("must not hold NaN or Infinity, which JSON does not have")
+        raise Unfit(mark("must not hold NaN or Infinity, which JSON does not have"))
 
 
 def _check_text(text: str) -> None:
     if "\x00" in text:
-        raise ValueError("must not hold the character NUL")
+        raise Unfit(mark("must not contain the character NUL"))
     if not text.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in text):
-        raise ValueError("must not hold half a character (a lone surrogate)")
+        raise Unfit(mark("must not hold half a character (a lone surrogate)"))
 
 
 Instant = Annotated[
@@ -86,22 +89,29 @@ Instant = Annotated[
 Data = Annotated[dict[str, Any], AfterValidator(_plain)]
 """The arguments of a task: a JSON object."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_NAME)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME)]
 """Not empty, without control characters."""
 
-Text = Annotated[str, StringConstraints(max_length=2000, pattern=_NO_NUL)]
-Words = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
+# No NUL, which PostgreSQL can't keep; lone surrogates are refused by pydantic.
+Text = Annotated[str, StringConstraints(max_length=2000, pattern=NO_NUL)]
+Words = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
 
 Id = Annotated[int, Field(ge=1, le=BIGGEST)]
 Priority = Annotated[int, Field(ge=-1_000_000_000, le=1_000_000_000)]
 Attempts = Annotated[int, Field(ge=1, le=BIGGEST_INTEGER)]
 
 PathId = Annotated[int, Path(ge=1, le=BIGGEST)]
-PathName = Annotated[str, Path(min_length=1, max_length=200, pattern=_NAME)]
+PathName = Annotated[str, Path(min_length=1, max_length=200, pattern=NAME)]
 Cursor = Annotated[
     str | None,
     Query(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_-]+$", description="As the last page gave it."),
 ]
+LongCursor = Annotated[
+    str | None,
+    Query(min_length=1, max_length=8000, pattern=r"^[A-Za-z0-9_-]+$", description="As the last page gave it."),
+]
+"""It holds two names of 200 characters at most, whatever these are."""
+
 Limit = Annotated[int, Query(ge=1, le=500, description="The most rows of a page.")]
 Search = Annotated[Words | None, Query(description="Looked for anywhere, in any case.")]
 By = Annotated[Name | None, Query(description="Only those with exactly this.")]

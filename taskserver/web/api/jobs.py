@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from taskserver.store.errors import PageGone
+from taskserver.web.advice import sentence
 from taskserver.web.api.fields import (
     Attempts,
     By,
@@ -104,7 +105,7 @@ def log(visit: Visiting, job_id: PathId, after: After = None, limit: Lines = 100
 @router.get("/jobs/{job_id:number}/explain", summary="Ask why a job does not run")
 def explain(visit: Visiting, job_id: PathId) -> Explanation:
     findings = visit.scope.jobs.explain(job_id)
-    return Explanation(id=job_id, reasons=[Reason(code=each.code, text=each.text) for each in findings])
+    return Explanation(id=job_id, reasons=[Reason(code=each.code, text=sentence(each)) for each in findings])
 
 
 @router.post("/jobs/{job_id:number}/start", summary="Start a job by hand", responses=CONFLICT)

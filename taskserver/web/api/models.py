@@ -215,9 +215,11 @@ class Entry(Told):
 
 
 class Entries(Told):
-    """Every cron entry that the caller can see, by client and name."""
+    """A page of cron entries, by client and name."""
 
     entries: list[Entry]
+    next: Next
+    previous: Previous
 
 
 class Trap(Told):
@@ -249,7 +251,11 @@ class Client(Told):
 
 
 class Clients(Told):
+    """A page of clients, by name."""
+
     clients: list[Client]
+    next: Next
+    previous: Previous
 
 
 class Node(Told):

@@ -10,6 +10,7 @@ from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 
+from taskserver.web.request_faults import UNKNOWN_PARAMETER
 from taskserver.web.security.cookies import SESSION
 
 PREFIX = "/api/v1"
@@ -36,7 +37,7 @@ PROBLEM = {
     "type": "object",
     "title": "Problem",
     "description": "RFC 9457.",
-    "required": ["type", "title", "status", "detail"],
+    "required": ["type", "title", "status", "detail", "code"],
     "properties": {
         "type": {"type": "string", "description": "Always about:blank: the status says what kind it is."},
         "title": {"type": "string", "description": "The status in words."},
@@ -45,7 +46,7 @@ PROBLEM = {
         "code": {"type": "string", "description": "For programs: never changes, is never translated."},
         "errors": {
             "type": "array",
-            "description": "Of a request that is not valid: each field at fault.",
+            "description": "Each field (invalid-request) or argument (invalid-arguments) at fault.",
             "items": {
                 "type": "object",
                 "required": ["field", "message"],
@@ -90,8 +91,9 @@ async def _only_documented(request: Request) -> None:
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
-        message = f"is unknown (known: {', '.join(sorted(known)) or 'none'})"
-        raise RequestValidationError([{"loc": ("query", name), "msg": message} for name in unknown])
+        raise RequestValidationError(
+            [{"type": UNKNOWN_PARAMETER, "loc": ("query", name), "ctx": {"known": known}} for name in unknown]
+        )
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

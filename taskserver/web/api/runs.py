@@ -11,6 +11,7 @@ from taskserver.web.api.fields import BIGGEST, By, ById, Instant, Limit, PathId,
 from taskserver.web.api.jobs import After, Lines, place
 from taskserver.web.api.models import Output, Run, Runs
 from taskserver.web.api.routing import api_router
+from taskserver.web.cursors import around, shown
 from taskserver.web.visit import Visiting
 
 router = api_router("runs")
@@ -40,8 +41,7 @@ def find(
     limit: Limit = 50,
 ) -> Runs:
     """The newest first. Only runs that have ended: a job that runs is in the list of jobs."""
-    if after and before:
-        raise PageGone()
+    at = around(after, before, _number)
     rows = visit.scope.runs.find(
         client=client,
         status=status,
@@ -54,17 +54,12 @@ def find(
         error=error,
         since=since,
         until=until,
-        before_id=_number(after),
-        after_id=_number(before),
+        before_id=at.after,
+        after_id=at.before,
         limit=limit + 1,
     )
-    more = len(rows) > limit
-    shown = rows[-limit:] if before else rows[:limit]
-    return Runs(
-        runs=[Run.model_validate(row) for row in shown],
-        next=f"r{shown[-1]['id']}" if shown and (more or before) else None,
-        previous=f"r{shown[0]['id']}" if shown and (more if before else after) else None,
-    )
+    page = shown(rows, limit, at, lambda row: f"r{row['id']}")
+    return Runs(runs=[Run.model_validate(row) for row in page.rows], next=page.next, previous=page.previous)
 
 
 @router.get("/runs/{run_id:number}", summary="Get a run")
@@ -77,9 +72,7 @@ def output(visit: Visiting, run_id: PathId, after: After = None, limit: Lines = 
     return Output.of(visit.scope.runs.output(run_id, after=place(after), limit=limit), after)
 
 
-def _number(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
+def _number(cursor: str) -> int:
     number = int(cursor[1:])
     if number > BIGGEST:
         raise PageGone()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from taskserver.errors import NotFound
 from taskserver.texts import translate
-from taskserver.web import moments
+from taskserver.web import advice, moments
 from taskserver.web.job_filters import JobFilters
 from taskserver.web.pages import page_router
 from taskserver.web.pages.tasks import Back, viewing_of
@@ -40,6 +40,7 @@ def job(visit: Visiting, job_id: int, run: Annotated[int | None, Query()] = None
         view=viewing_of(visit).view(found),
         job=found,
         why=why,
+        advice=advice.sentence,
         runs=[each for each in runs[:RUNS] if each["id"] != running],
         has_more_runs=len(runs) > RUNS,
         running=running,

@@ -44,8 +44,8 @@ def tasks(visit: Visiting, wanted: Asked) -> Response:
         rows=viewing.views(page.rows),
         before=visit.url("/tasks", **wanted.query(before=page.before.write())) if page.before else None,
         after=visit.url("/tasks", **wanted.query(after=page.after.write())) if page.after else None,
-        counts=scope.jobs.counts(client=wanted.client or None, task=wanted.task or None),
-        counted=COUNTED,
+        counts=visit.console.counts.of(scope, client=wanted.client or None, task=wanted.task or None),
+        capped=_capped,
         statuses=list(Status),
         clients=scope.clients.find(counted=False),
         tasks=sorted(task["name"] for task in offered),
@@ -107,7 +107,7 @@ def ask_delete_all(visit: Visiting, client: str = "") -> Response:
 def delete_all(visit: Visiting, client: Annotated[str, Form()] = "") -> Response:
     return visit.attempt(
         lambda: visit.scope.jobs.delete_all(client or None),
-        told=_deleted,
+        told=_deleted_all,
         back="/tasks",
         client=client or None,
     )
@@ -128,8 +128,10 @@ def viewing_of(visit: Visit, offered: list[dict[str, Any]] | None = None) -> Vie
     """How this visitor sees jobs."""
     if offered is None:
         offered = visit.scope.server.tasks()
+    known = visit.scope.clients.find(counted=False)
     return Viewing(
         principal=visit.scope.principal,
+        idle=frozenset(client["id"] for client in known if not client["login"]),
         now=visit.now,
         usual=visit.console.usual.of(visit.scope),
         offered={task["name"]: task["kind"] for task in offered},
@@ -165,6 +167,18 @@ def _counts_of_mine(visit: Visit, client: str | None) -> dict[str, int]:
     ]
     counted = [scope.jobs.counts(client=name) for name in mine if client in (None, name)]
     return {status.value: sum(each[status] for each in counted) for status in Status}
+
+
+def _capped(count: int) -> str:
+    return f"{count}+" if count >= COUNTED else str(count)
+
+
+def _deleted_all(count: Any) -> str:
+    return plural(
+        "{count} job is deleted; if it runs, it is asked to stop and goes when it has ended.",
+        "{count} jobs are deleted; those that run are asked to stop and go when they have ended.",
+        int(count),
+    )
 
 
 def _deleted(count: Any) -> str:

@@ -14,9 +14,12 @@ class ScopedClients:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def find(self, *, counted: bool = True) -> list[Row]:
-        """`counted` with the numbers of their jobs, which costs a look at every job."""
-        return self._door.store.clients.find(visible=self._door.visible, counted=counted)
+    def find(self, *, counted: bool = True, **page: Any) -> list[Row]:
+        """`counted` with the numbers of their jobs, which costs a look at every job.
+
+        `page` is after, before and limit, as `store.clients.find` has them.
+        """
+        return self._door.store.clients.find(**{**page, "visible": self._door.visible, "counted": counted})
 
     def get(self, name: str) -> Row:
         """With the numbers of its jobs. Raises ClientNotFound."""

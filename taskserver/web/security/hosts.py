@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskserver.config import ConsoleSettings
+from taskserver.texts import mark
 from taskserver.web.security.limits import plain_refusal, source_of
 
 log = logging.getLogger("taskserver.web")
 
+_NOT_OURS = mark("The Host header names a server that this is not. See allowed_hosts in the configuration.")
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _ANY = ("", "0.0.0.0", "::", "[::]")  # noqa: S104 not bound here, recognised as no name
 
@@ -52,5 +54,4 @@ class HostCheck:
             return
         named = hosts[0].decode("latin-1") if hosts else ""
         log.warning("refused: the Host header from %s names %a; allowed_hosts does not", source_of(scope), named)
-        text = "The Host header names a server that this is not. See allowed_hosts in the configuration."
-        await plain_refusal(scope, 400, text)(scope, receive, send)
+        await plain_refusal(scope, 400, _NOT_OURS, code="unknown-host")(scope, receive, send)

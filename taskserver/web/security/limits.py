@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from starlette._utils import get_route_path
+from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskserver.texts import mark, translate, use_language
 from taskserver.web.errors import problem
+from taskserver.web.language import wanted_language
 
 log = logging.getLogger("taskserver.web")
 
 SECONDS_FOR_BODY = 30.0
+
+_REFUSALS = {
+    408: ("request-too-slow", mark("The request did not arrive in time.")),
+    413: ("request-too-large", mark("A request may hold {most} bytes.")),
+}
 
 
 class Refused(Exception):
@@ -87,19 +96,21 @@ class BodyLimits:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
         what = "that is too large" if status == 413 else "that arrives too slowly"
         log.warning("refused: a request from %s %s", source_of(scope), what)
-        text = (
-            f"A request may hold {self._most} bytes." if status == 413 else "The request did not arrive in time."
-        )
+        code, text = _REFUSALS[status]
         # The rest of the body is not read: the connection can't be used again.
         headers = {"connection": "close"}
-        await plain_refusal(scope, status, text, headers)(scope, receive, send)
+        await plain_refusal(scope, status, text, headers, code=code, most=self._most)(scope, receive, send)
 
 
-def plain_refusal(scope: Scope, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    """An answer from before the gate: problem+json for programs, one line for browsers."""
+def plain_refusal(
+    scope: Scope, status: int, text: str, headers: dict[str, str] | None = None, *, code: str, **fields: Any
+) -> Response:
+    """An answer from before the gate: problem+json for programs, one line for browsers. `text` was marked."""
+    use_language(wanted_language(None, Headers(scope=scope).get("accept-language", "")))
+    sentence = translate(text, **fields)
     if get_route_path(scope).startswith("/api/"):
-        return problem(HTTPStatus(status), text, headers)
-    return PlainTextResponse(f"{text}\n", status_code=status, headers=headers)
+        return problem(HTTPStatus(status), sentence, headers, code=code)
+    return PlainTextResponse(f"{sentence}\n", status_code=status, headers=headers)
 
 
 def source_of(scope: Scope) -> str:

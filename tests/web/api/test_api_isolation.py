@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from taskserver.database.schema import metadata
 from taskserver.store import Role, Store
+from taskserver.store.places import parts_of, word_of
 
 pytestmark = pytest.mark.only_on("sqlite")
 
@@ -41,6 +42,12 @@ def entry(verb: str = "", **more: Any) -> Callable[[Any], list[Request]]:
 
 def once(path: str, **more: Any) -> Callable[[Any], list[Request]]:
     return lambda them: [(path, more)]
+
+
+def around(*key: Any) -> list[dict[str, str]]:
+    """As a page has them that ends with this row, whoever was shown it; and with what stands next to it."""
+    near = [key, (f"{key[0]} ", *key[1:]), ("", *key[1:]), ("~", *key[1:])]
+    return [{side: word_of(*place)} for place in near for side in ("after", "before")]
 
 
 REQUESTS: dict[str, Callable[[Any], list[Request]]] = {
@@ -91,6 +98,7 @@ REQUESTS: dict[str, Callable[[Any], list[Request]]] = {
     "GET /cron-entries": lambda them: [
         ("/cron-entries", {}),
         ("/cron-entries", {"params": {"client": them.name}}),
+        *(("/cron-entries", {"params": place}) for place in around(them.name, f"entry {them.mark}", them.entry)),
     ],
     "POST /cron-entries": lambda them: [
         (
@@ -128,7 +136,10 @@ REQUESTS: dict[str, Callable[[Any], list[Request]]] = {
     ],
     "GET /runs/{run_id}": lambda them: [(f"/runs/{number}", {}) for number in them.runs.values()],
     "GET /runs/{run_id}/output": lambda them: [(f"/runs/{number}/output", {}) for number in them.runs.values()],
-    "GET /clients": once("/clients"),
+    "GET /clients": lambda them: [
+        ("/clients", {}),
+        *(("/clients", {"params": place}) for place in around(them.name)),
+    ],
     "POST /clients": once("/clients", json={"name": "new"}),
     "GET /clients/{name}": lambda them: [(f"/clients/{them.name}", {})],
     "PATCH /clients/{name}": lambda them: [
@@ -237,6 +248,22 @@ def test_lists_hold_and_count_nothing_of_the_other_client(make_program, acme, bo
             continue
         rows = next(value for value in answer.json().values() if isinstance(value, list))
         assert {row.get("client", row.get("name")) for row in rows} <= {"acme"}, more
+
+
+@pytest.mark.parametrize("path", ["/cron-entries", "/clients"])
+def test_the_words_of_pages_tell_nothing_of_the_other_client(make_program, acme, bolt, path):
+    """Whoever sees both gets words that name the other one; to who sees one they open nothing else."""
+    administrator, mine = make_program(Role.ADMINISTRATOR), make_program(Role.VIEWER, "acme")
+    every = administrator.get(path).json()[path[1:].removeprefix("cron-")]
+    words = [administrator.get(path, params={"limit": at}).json()["next"] for at in range(1, len(every))]
+
+    for word in words:
+        pages = [mine.get(path, params={side: word, "limit": 1}).json() for side in ("after", "before")]
+        rows = [row for page in pages for row in page[path[1:].removeprefix("cron-")]]
+
+        assert {row.get("client", row["name"]) for row in rows} <= {"acme"}
+        for found in (page[side] for page in pages for side in ("next", "previous") if page[side]):
+            assert bolt.mark not in str(parts_of(found)) and bolt.name not in str(parts_of(found))
 
 
 def test_many_at_once_are_refused_each_as_if_it_were_not_there(store, make_program, acme, bolt):

@@ -52,7 +52,7 @@ def test_a_client_is_set_up_and_its_user_works_in_it(make_window, add_user, stor
     assert not bert.locator("#navigation a:text-is('Users')").count()
 
     # The audit tells all of it; what is deleted is asked first.
-    page.click("#navigation a:text-is('Protokoll')")
+    page.click("#navigation a:text-is('Prüfprotokoll')")
     told = page.inner_text("main table")
     for words in ("Mandanten angelegt", "Benutzer angelegt", "Link für ein neues Passwort", "Aufgabe eingereiht"):
         assert words in told
