@@ -232,7 +232,7 @@ def _words_of(pid: int) -> bytes:
 def _gone(found: Callable[[], list[int]], *, within: float) -> list[int]:
     deadline = time.monotonic() + within
     while (left := found()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+        time.sleep(0.05)
     return left
 
 

@@ -94,7 +94,7 @@ def test_5_when_the_program_is_not_there(tmp_path):
     script = tmp_path / "scripts" / "task_server.py"
     script.parent.mkdir()
     shutil.copy(SCRIPT, script)
-    codes = {"start": 5, "stop": 0, "status": 4, "try-restart": 0}
+    codes = {"start": 5, "stop": 5, "status": 4, "try-restart": 5}
 
     found = {}
     for command in codes:

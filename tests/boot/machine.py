@@ -25,7 +25,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from types import TracebackType
 from typing import Self
 
 from cgroups import PREFIX, Hierarchy, hierarchies, make, remove, sweep, usable
+from waiting import eventually
 
 ENTER = Path(__file__).with_name("enter.sh")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -240,11 +240,10 @@ class Machine:
         return self.run(*self._init.is_up, code=None).returncode == 0
 
     def _eventually(self, condition: Callable[[], bool], what: str, patience: float) -> None:
-        deadline = time.monotonic() + patience
-        while not condition():
-            if time.monotonic() > deadline:
-                raise BootFailed(f"it did not {what} within {patience:g} s\n{self.console}")
-            time.sleep(0.05)
+        try:
+            eventually(condition, seconds=patience, pause=0.05)
+        except AssertionError:
+            raise BootFailed(f"it did not {what} within {patience:g} s\n{self.console}") from None
 
     # --- inside
 

@@ -55,7 +55,7 @@ def eventually(machine: Machine, number: int, *matches: str) -> list[dict[str, A
     deadline = time.monotonic() + 60
     while len(found := entries(machine, *matches)) < number:
         assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+        time.sleep(0.3)
     return found
 
 

@@ -125,6 +125,7 @@ def test_killed_at_any_time_while_all_clients_are_at_work(installation):
         pid = eventually(lambda enough=enough: rows_of(books) >= enough and installation.pid())
         os.kill(pid, signal.SIGKILL)
         starting.communicate()
+        eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), what="its end")
         for each in books:
             each.assert_possible()
 

@@ -181,10 +181,11 @@ def test_keys_lead_to_pages_and_through_rows(window, add_user, make_tenant, node
     page.keyboard.press("g")
     page.keyboard.press("n")
     window.until("location.pathname === '/nodes'")
+    page.wait_for_load_state()  # the scripts of the new page listen now
     page.keyboard.press("j")
 
     assert shown is True
-    assert page.evaluate("document.activeElement.id").startswith("node-")
+    window.until("document.activeElement.id.startsWith('node-')")
 
 
 def test_keys_do_nothing_while_somebody_types_or_when_switched_off(window, add_user, store):
