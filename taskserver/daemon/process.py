@@ -19,7 +19,7 @@ def kernel_boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When the process began, in clock ticks since boot; None if there is no such process.
+    """When the process began, in clock ticks since boot; None if there is no such process, or if it is ending.
 
     Together with the boot id it names one process for ever: a reused pid has another start time.
     """
@@ -28,7 +28,9 @@ def start_ticks(pid: int) -> int | None:
     except OSError:
         return None
     after_name = stat.rpartition(")")[2].split()  # the name may itself hold blanks and brackets
-    return int(after_name[19]) if len(after_name) > 19 else None
+    if len(after_name) <= 19 or after_name[0] in "ZX":  # killed: its files are closed in a moment
+        return None
+    return int(after_name[19])
 
 
 def real_uid(pid: int) -> int | None:

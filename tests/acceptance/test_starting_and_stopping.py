@@ -240,7 +240,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing_running(server):
 
     assert done.returncode != 0
     assert "no_such_module" in done.stderr
-    assert not server.processes()
+    eventually(lambda: not server.processes(), what="nothing of it runs")
     server.control("status", code=3)
 
 

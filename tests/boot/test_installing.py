@@ -135,7 +135,7 @@ def test_a_bare_machine_gets_it_has_it_after_a_power_cut_and_is_bare_again(machi
     dry = control(machine, "uninstall", "--dry-run")
     kept = control(machine, "uninstall")
 
-    assert machine.run("pgrep", "--uid", USER, code=None).stdout == ""
+    eventually(lambda: machine.run("pgrep", "--uid", USER, code=None).stdout == "", what="nothing of it runs")
     assert f"keep: {USERS_DIR}: it holds data" in kept
     assert f"keep: {USER}: this user owns the data" in kept
     assert set(kept.splitlines()) <= set(dry.splitlines())

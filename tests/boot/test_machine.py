@@ -55,7 +55,12 @@ def test_a_guest_sees_neither_the_processes_nor_the_network_of_the_machine():
         assert machine.output("sh", "-c", "echo 1 >/proc/sys/vm/swappiness || echo refused") == "refused"
 
 
-SLEEPER = Init(argv=("/bin/sleep", "600"), is_up=("true",), poweroff=("true",), reboot=("true",))
+SLEEPER = Init(
+    argv=("/bin/sleep", "600"),
+    is_up=("grep", "-q", "sleep", "/proc/1/comm"),
+    poweroff=("true",),
+    reboot=("true",),
+)
 
 
 def test_an_init_that_ends_at_once_is_told_with_its_console():
