@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from scratch_server import all_pids
 from sqlalchemy import make_url
 from waiting import eventually
 
@@ -96,9 +97,8 @@ def test_while_the_database_is_there(keeping_a_secret, request):
 
 def _command_lines(daemon):
     """Those of the daemon and of whatever comes from it."""
-    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     lines = []
-    for one in processes:
+    for one in all_pids():
         if _is_of(one, daemon):
             with suppress(OSError):  # it has just ended
                 lines.append(Path(f"/proc/{one}/cmdline").read_text())

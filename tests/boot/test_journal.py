@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from installation import MODULES, ROOT, SCRIPT
 from machine import Machine
 from systemd_guest import PROGRAM, SYSTEMD
+from waiting import eventually
 
 HOME = "/var/lib/taskserver"
 UNIT = "task-server.service"
@@ -50,13 +50,15 @@ def entries(machine: Machine, *matches: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in said.splitlines()]
 
 
-def eventually(machine: Machine, number: int, *matches: str) -> list[dict[str, Any]]:
+def so_many(machine: Machine, number: int, *matches: str) -> list[dict[str, Any]]:
     """The entries, once there are so many: the daemon has said them, and journald reads them when it can."""
-    deadline = time.monotonic() + 60
-    while len(found := entries(machine, *matches)) < number:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.3)
-    return found
+
+    def look() -> list[dict[str, Any]] | None:
+        found = entries(machine, *matches)
+        return found if len(found) >= number else None
+
+    told: list[dict[str, Any]] = eventually(look, what=f"{number} entries with {matches}", seconds=60, pause=0.1)
+    return told
 
 
 def run(machine: Machine, task: str, *arguments: str) -> str:
@@ -70,7 +72,7 @@ def run(machine: Machine, task: str, *arguments: str) -> str:
 def test_a_run_is_found_by_its_job_and_by_its_task_and_client(guest):
     job = run(guest, "letters.send", "customer=4711", "password=hunter22")
 
-    found = eventually(guest, 5, f"JOB={job}")
+    found = so_many(guest, 5, f"JOB={job}")
     begins, first, second, third, ends = found
     run_id = first["RUN"]
     for entry in found:
@@ -96,7 +98,7 @@ def test_a_run_is_found_by_its_job_and_by_its_task_and_client(guest):
 def test_a_failure_is_found_by_its_priority(guest):
     job = run(guest, "fails")
 
-    (told,) = eventually(guest, 1, f"JOB={job}", "PRIORITY=3")
+    (told,) = so_many(guest, 1, f"JOB={job}", "PRIORITY=3")
     assert told["MESSAGE"].endswith("ValueError: no such customer")
 
 
@@ -104,14 +106,14 @@ def test_a_job_that_floods_is_held_back_and_another_is_heard(guest):
     flooding = run(guest, "flood", "lines=5000")
     other = run(guest, "letters.send", "customer=4712")
 
-    of_flood = [entry["MESSAGE"] for entry in eventually(guest, 3, f"JOB={flooding}")]
+    of_flood = [entry["MESSAGE"] for entry in so_many(guest, 3, f"JOB={flooding}")]
     lost = [entry["MESSAGE"] for entry in entries(guest, "LOGGER=taskserver.logs")]
     kept = guest.output(str(SCRIPT), "job", "log", flooding).splitlines()
     assert len(of_flood) <= 2003
     assert any("further ones are left out here" in text for text in of_flood) or lost
     assert len(of_flood) > 100
     assert (kept[0], kept[-1]) == ("line 0", "line 4999")
-    assert len(eventually(guest, 5, f"JOB={other}")) == 5
+    assert len(so_many(guest, 5, f"JOB={other}")) == 5
 
 
 def test_a_journal_that_stands_still_stops_nothing_and_what_was_lost_is_said(guest):
@@ -125,8 +127,8 @@ def test_a_journal_that_stands_still_stops_nothing_and_what_was_lost_is_said(gue
 
     after = run(guest, "letters.send", "customer=4713")
 
-    eventually(guest, 5, f"JOB={after}")
-    told = [entry["MESSAGE"] for entry in eventually(guest, 1, "LOGGER=taskserver.logs", f"--since={since}")]
+    so_many(guest, 5, f"JOB={after}")
+    told = [entry["MESSAGE"] for entry in so_many(guest, 1, "LOGGER=taskserver.logs", f"--since={since}")]
     assert all("log lines could not be written: Resource temporarily unavailable" in text for text in told)
     assert sum(int(text.split()[0]) for text in told) > 1000
 
@@ -136,5 +138,5 @@ def test_after_a_restart_of_journald_it_goes_on(guest):
 
     job = run(guest, "letters.send", "customer=4714")
 
-    assert len(eventually(guest, 5, f"JOB={job}")) == 5
+    assert len(so_many(guest, 5, f"JOB={job}")) == 5
     assert guest.output("systemctl", "is-active", UNIT) == "active"

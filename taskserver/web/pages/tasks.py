@@ -37,7 +37,8 @@ def tasks(visit: Visiting, wanted: Asked) -> Response:
         in_turn=True,
     )
     offered = scope.server.tasks() if visit.scope.principal.grants else []
-    viewing = viewing_of(visit, offered)
+    clients = scope.clients.find(counted=False)
+    viewing = viewing_of(visit, offered, clients)
     return visit.render(
         "tasks.html",
         filters=wanted,
@@ -47,7 +48,7 @@ def tasks(visit: Visiting, wanted: Asked) -> Response:
         counts=visit.console.counts.of(scope, client=wanted.client or None, task=wanted.task or None),
         capped=_capped,
         statuses=list(Status),
-        clients=scope.clients.find(counted=False),
+        clients=clients,
         tasks=sorted(task["name"] for task in offered),
         autostart=scope.server.autostart(),
         may=may(visit),
@@ -124,14 +125,17 @@ def autostart_on(visit: Visiting, back: Back = "") -> Response:
     return _set_autostart(visit, True, translate("Jobs start automatically again."), back)
 
 
-def viewing_of(visit: Visit, offered: list[dict[str, Any]] | None = None) -> Viewing:
+def viewing_of(
+    visit: Visit, offered: list[dict[str, Any]] | None = None, clients: list[dict[str, Any]] | None = None
+) -> Viewing:
     """How this visitor sees jobs."""
     if offered is None:
         offered = visit.scope.server.tasks()
-    known = visit.scope.clients.find(counted=False)
+    if clients is None:
+        clients = visit.scope.clients.find(counted=False)
     return Viewing(
         principal=visit.scope.principal,
-        idle=frozenset(client["id"] for client in known if not client["login"]),
+        idle=frozenset(client["id"] for client in clients if not client["login"]),
         now=visit.now,
         usual=visit.console.usual.of(visit.scope),
         offered={task["name"]: task["kind"] for task in offered},
