@@ -19,14 +19,18 @@ from taskserver.texts import plural, translate
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`code` never changes and is never translated; `text` is in the reader's language.
+    """`code` never changes and is never translated; `fact` is in the reader's language.
 
-    Where `text` says which command helps, `fact` is the same without that, for whoever has no shell.
+    `cure` says which command helps, where one does: whoever has no shell is told of buttons instead.
     """
 
     code: str
-    text: str
-    fact: str = ""
+    fact: str
+    cure: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.fact}; {self.cure}" if self.cure else self.fact
 
 
 Show = Callable[[datetime], str]
@@ -63,26 +67,26 @@ def _about_its_node(connection: Connection, job: Any, dead: Collection[str]) -> 
 
 def _about_status(job: Any, show: Show) -> Finding:
     since = show(job.started_at) if job.started_at else ""
-    sentences = {
+    facts = {
         Status.RUNNING: translate("it runs, since {since}", since=since),
         Status.STOPPING: translate("it was asked to stop and has not ended yet"),
-        Status.STOPPED: translate("it was stopped by hand; `job start` lets it go on"),
-        Status.FINISHED: translate("it has finished"),
-        Status.FAILED: translate("it failed: {error}; `job start` tries again", error=job.error or "?"),
-    }
-    facts = {
         Status.STOPPED: translate("it was stopped by hand"),
+        Status.FINISHED: translate("it has finished"),
         Status.FAILED: translate("it failed: {error}", error=job.error or "?"),
     }
-    return Finding(job.status, sentences[Status(job.status)], facts.get(Status(job.status), ""))
+    cures = {
+        Status.STOPPED: translate("`job start` lets it go on"),
+        Status.FAILED: translate("`job start` tries again"),
+    }
+    return Finding(job.status, facts[Status(job.status)], cures.get(Status(job.status), ""))
 
 
 def _obstacles(
     connection: Connection, job: Any, now: datetime, show: Show, dead: Collection[str]
 ) -> Iterator[Finding]:
     if not job.active:
-        text = translate("it is not active; `job start` starts it all the same")
-        yield Finding("inactive", text, translate("it is not active"))
+        cure = translate("`job start` starts it all the same")
+        yield Finding("inactive", translate("it is not active"), cure)
     client = connection.execute(select(clients).where(clients.c.id == job.client_id)).first()
     if client is None:
         text = translate(
@@ -92,14 +96,9 @@ def _obstacles(
         )
         yield Finding("no_client", text)
     elif client.login is None:
-        text = translate(
-            "its client {name} has no login, so none of its jobs runs; give it one with "
-            "`client set-login {quoted} LOGIN`",
-            name=client.name,
-            quoted=quote(client.name),
-        )
         fact = translate("its client {name} has no login, so none of its jobs runs", name=client.name)
-        yield Finding("no_login", text, fact)
+        cure = translate("give it one with `client set-login {quoted} LOGIN`", quoted=quote(client.name))
+        yield Finding("no_login", fact, cure)
     if job.next_run_at is not None and job.next_run_at > now and job.ready is None:
         at = show(job.next_run_at)
         if job.attempt:
@@ -114,10 +113,8 @@ def _obstacles(
     yield from _nodes(connection, job, now, dead)
     autostart = connection.execute(select(settings.c.value).where(settings.c.name == "autostart")).scalar()
     if autostart == "off" and job.ready != Ready.BY_HAND:
-        text = translate(
-            "jobs do not start automatically now; `autostart on` or `job start {id}` changes that", id=job.id
-        )
-        yield Finding("autostart_off", text, translate("jobs do not start automatically now"))
+        cure = translate("`autostart on` or `job start {id}` changes that", id=job.id)
+        yield Finding("autostart_off", translate("jobs do not start automatically now"), cure)
     yield from _limits(connection, job, client)
     yield from _queue(connection, job, dead)
 
@@ -136,8 +133,8 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
     rows = connection.execute(select(nodes).where(*_living(dead)).order_by(nodes.c.id.desc()).limit(100)).all()
     alive = [row for row in rows if now - row.heartbeat_at <= timedelta(seconds=row.lease_seconds)]
     if not alive:
-        text = translate("no task server is running; `task_server start` starts one")
-        yield Finding("no_node", text, translate("no task server is running"))
+        cure = translate("`task_server start` starts one")
+        yield Finding("no_node", translate("no task server is running"), cure)
         return
     if job.node_id is not None:
         alive = [row for row in alive if row.node_id == job.node_id]

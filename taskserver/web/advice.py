@@ -18,6 +18,6 @@ _ADVICE = {
 def sentence(finding: Finding) -> str:
     """The finding with what helps here; where no command was named, as it is."""
     advice = _ADVICE.get(finding.code)
-    if not finding.fact or advice is None:
+    if not finding.cure or advice is None:
         return finding.text
     return f"{finding.fact}; {translate(advice)}"
