@@ -36,7 +36,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine import Daemon, Figures, cpu_seconds, database, scratch, span
+from engine import Daemon, Figures, cpu_seconds, report, span
 
 PASSWORD = "a password of the benchmark"
 BATCH = 10_000
@@ -373,16 +373,7 @@ def main() -> None:
     if options.crowd:
         be_the_crowd()
         return
-    results = []
-    for kind in ["sqlite", "postgresql"] if options.database == "all" else [options.database]:
-        with scratch() as folder, database(kind, folder) as url:
-            figures = Figures(kind)
-            measure(figures, url, folder, options)
-        results.append(figures)
-        if not options.json:
-            figures.show()
-    if options.json:
-        print(json.dumps({figures.database: figures.rows for figures in results}, indent=2))
+    report(options, measure)
 
 
 if __name__ == "__main__":

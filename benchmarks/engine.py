@@ -27,7 +27,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -323,6 +323,20 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
+def report(options: argparse.Namespace, measure: Callable[[Figures, str, Path, argparse.Namespace], None]) -> None:
+    """Measures on each database that `options.database` names, and prints: tables, or with `json` one document."""
+    results = []
+    for kind in ["sqlite", "postgresql"] if options.database == "all" else [options.database]:
+        with scratch() as folder, database(kind, folder) as url:
+            figures = Figures(kind)
+            measure(figures, url, folder, options)
+        results.append(figures)
+        if not options.json:
+            figures.show()
+    if options.json:
+        print(json.dumps({figures.database: figures.rows for figures in results}, indent=2))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "all"], default="all")
@@ -333,17 +347,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, nargs="+", default=[os.cpu_count() or 1, 128], help="max_parallel")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args()
-    kinds = ["sqlite", "postgresql"] if options.database == "all" else [options.database]
-    results = []
-    for kind in kinds:
-        with scratch() as folder, database(kind, folder) as url:
-            figures = Figures(kind)
-            measure(figures, url, folder, options)
-        results.append(figures)
-        if not options.json:
-            figures.show()
-    if options.json:
-        print(json.dumps({figures.database: figures.rows for figures in results}, indent=2))
+    report(options, measure)
 
 
 if __name__ == "__main__":
