@@ -42,16 +42,23 @@ def explain(
     now: datetime,
     show: Show = to_rfc3339,
     dead: Collection[str] = (),
+    visible: Collection[int] | None = None,
 ) -> list[Finding]:
-    """`dead` are boot ids of nodes that the caller knows to have died, although their leases are not over."""
+    """`dead` are boot ids of nodes that the caller knows to have died, although their leases are not over.
+
+    `visible`: ids of the only clients of whose jobs the reader may learn. What others keep busy is not told:
+    then the job simply waits for its turn.
+    """
     job = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.type == "once")).first()
     if job is None:
         raise JobNotFound(job_id=job_id)
     if job.status != Status.WAITING:
         return list(_about_its_node(connection, job, dead)) or [_about_status(job, show)]
-    findings = list(_obstacles(connection, job, now, show, dead))
-    if not findings:
+    findings = list(_obstacles(connection, job, now, show, dead, visible))
+    if not findings and visible is None:
         findings.append(Finding("next", translate("nothing holds it back: it starts with the next free slot")))
+    elif not findings:
+        findings.append(Finding("next", translate("it starts as soon as it is its turn")))
     return findings
 
 
@@ -82,7 +89,12 @@ def _about_status(job: Any, show: Show) -> Finding:
 
 
 def _obstacles(
-    connection: Connection, job: Any, now: datetime, show: Show, dead: Collection[str]
+    connection: Connection,
+    job: Any,
+    now: datetime,
+    show: Show,
+    dead: Collection[str],
+    visible: Collection[int] | None,
 ) -> Iterator[Finding]:
     if not job.active:
         cure = translate("`job start` starts it all the same")
@@ -115,8 +127,9 @@ def _obstacles(
     if autostart == "off" and job.ready != Ready.BY_HAND:
         cure = translate("`autostart on` or `job start {id}` changes that", id=job.id)
         yield Finding("autostart_off", translate("jobs do not start automatically now"), cure)
-    yield from _limits(connection, job, client)
-    yield from _queue(connection, job, dead)
+    seen: list[ColumnElement[bool]] = [] if visible is None else [jobs.c.client_id.in_(list(visible))]
+    yield from _limits(connection, job, client, seen)
+    yield from _queue(connection, job, dead, seen)
 
 
 def _held(connection: Connection, job: Any) -> Iterator[Finding]:
@@ -155,9 +168,9 @@ def _nodes(connection: Connection, job: Any, now: datetime, dead: Collection[str
         yield Finding("not_claiming", text)
 
 
-def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
+def _limits(connection: Connection, job: Any, client: Any, seen: list[ColumnElement[bool]]) -> Iterator[Finding]:
     most = connection.execute(select(tasks.c.max_parallel).where(tasks.c.name == job.task)).scalar()
-    if most is not None and _running(connection, jobs.c.task == job.task) >= most:
+    if most is not None and _running(connection, jobs.c.task == job.task, *seen) >= most:
         text = plural(
             "{count} job of the task {task} runs already, which is its limit",
             "{count} jobs of the task {task} run already, which is its limit",
@@ -179,7 +192,9 @@ def _limits(connection: Connection, job: Any, client: Any) -> Iterator[Finding]:
         yield Finding("client_limit", text)
 
 
-def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[Finding]:
+def _queue(
+    connection: Connection, job: Any, dead: Collection[str], seen: list[ColumnElement[bool]]
+) -> Iterator[Finding]:
     if job.ready is None or job.ready == Ready.HELD:
         return
     ahead = connection.execute(
@@ -197,7 +212,7 @@ def _queue(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[
         )
         yield Finding("queued", text)
     slots = connection.execute(select(func.sum(nodes.c.slots)).where(*_living(dead))).scalar() or 0
-    busy = _running(connection, jobs.c.claim.is_not(None))
+    busy = _running(connection, *seen)
     if slots and busy >= slots:
         yield Finding("no_slot", plural("the {count} slot is busy", "all {count} slots are busy", slots))
 
@@ -206,6 +221,6 @@ def _living(dead: Collection[str]) -> list[ColumnElement[bool]]:
     return [nodes.c.ended_at.is_(None), nodes.c.boot_id.not_in(dead)]
 
 
-def _running(connection: Connection, which: Any) -> int:
-    count = connection.execute(select(func.count()).where(jobs.c.claim.is_not(None), which)).scalar_one()
+def _running(connection: Connection, *which: ColumnElement[bool]) -> int:
+    count = connection.execute(select(func.count()).where(jobs.c.claim.is_not(None), *which)).scalar_one()
     return int(count)

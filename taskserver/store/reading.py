@@ -121,14 +121,20 @@ class Reading:
             return [as_dict(row) for row in connection.execute(query)][::-1]
 
     def explain(
-        self, job_id: int, show: Callable[[datetime], str] = to_rfc3339, *, dead: Collection[str] = ()
+        self,
+        job_id: int,
+        show: Callable[[datetime], str] = to_rfc3339,
+        *,
+        dead: Collection[str] = (),
+        visible: Collection[int] | None = None,
     ) -> list[Finding]:
         """Why the job does not run now, the strongest reason first; one finding at least. `show` writes times.
 
-        `dead` are boot ids of nodes known to have died, whose leases may not be over yet.
+        `dead` are boot ids of nodes known to have died, whose leases may not be over yet. `visible`: ids of the
+        only clients of whose jobs the findings may tell.
         """
         with self._database.read() as connection:
-            return explain(connection, job_id, self._database.now(), show, dead)
+            return explain(connection, job_id, self._database.now(), show, dead, visible)
 
     @staticmethod
     def select_jobs() -> Select[Any]:

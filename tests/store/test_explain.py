@@ -155,6 +155,34 @@ def test_all_slots_are_busy(store, node, codes):
     assert codes(waiting["id"]) == ["no_slot"]
 
 
+@pytest.mark.parametrize(("limit", "code"), [(None, "no_slot"), (2, "task_limit")], ids=["slots", "task"])
+def test_what_others_keep_busy_is_told_to_nobody_who_does_not_see_them(store, make_node, codes, limit, code):
+    node = make_node(tasks={"ocr": limit})
+    acme = store.clients.add("acme", login="clerk")["id"]
+    store.jobs.enqueue_many("ocr", [{}] * 4)
+    claims = node.claim(free=4)
+    job_id = store.jobs.enqueue("ocr", client="acme").id
+
+    while_busy = store.jobs.explain(job_id, visible=[acme])
+    assert codes(job_id) == [code]
+    node.turn(*[(claim, Outcome.finished()) for claim in claims])
+
+    assert store.jobs.explain(job_id, visible=[acme]) == while_busy
+    assert [found.code for found in while_busy] == ["next"]
+
+
+def test_what_one_s_own_keep_busy_is_told(store, make_node):
+    node = make_node(tasks={"ocr": 2})
+    store.jobs.enqueue_many("ocr", [{}] * 2)
+    node.claim(free=2)
+    job_id = store.jobs.enqueue("ocr").id
+    mine = store.jobs.get(job_id)["client_id"]
+
+    (found,) = store.jobs.explain(job_id, visible=[mine])
+
+    assert found.code == "task_limit"
+
+
 def test_every_reason_that_holds_is_named(store, codes, clock):
     store.clients.add("acme")
     store.switches.set_autostart(False)

@@ -96,9 +96,9 @@ class ScopedJobs:
         return self._door.store.jobs.output(job_id, run_id=run_id, after=after, last=last, limit=limit)
 
     def explain(self, job_id: int, show: Callable[[datetime], str] = to_rfc3339) -> list[Finding]:
-        """Why it does not run; raises JobNotFound also where only its last run is left."""
+        """Why it does not run, without a word of others' jobs; raises JobNotFound also for one that is gone."""
         self._seen(job_id)
-        return self._door.store.jobs.explain(job_id, show)
+        return self._door.store.jobs.explain(job_id, show, visible=self._door.visible)
 
     def changes(self, moment: datetime, *, known: Collection[int] = ()) -> Changed:
         """What may have changed since `moment`; `known` are numbers of jobs to look at as well."""

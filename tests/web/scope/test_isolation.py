@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from taskserver.database.schema import metadata
 from taskserver.errors import NotFound, TaskServerError
+from taskserver.jobs import Outcome
 from taskserver.store import Role, Store, Tally
 from taskserver.web.scope import Forbidden, Scope
 
@@ -215,6 +216,33 @@ def test_what_is_another_client_s_looks_as_if_it_were_not_there(store, scope_of,
         assert bolt.mark not in written(theirs), verb
         assert everything(store, bolt.id) == before, verb
         assert written(theirs) == written(outcome(call, scope, Nobody())), verb
+
+
+READING = ("page", "counts", "get", "output", "explain", "changes", "find", "missed", "last_outcomes")
+READING += ("failure_group", "failures", "durations", "tasks", "task", "autostart")
+
+
+def test_what_others_do_shows_in_nothing_that_is_read(store, node, scope_of, acme, bolt):
+    """Not even that the slots are taken by their jobs: 4 slots, of which bolt takes all that acme does not."""
+    scope = scope_of(Role.VIEWER, "acme")
+    verbs = {verb: call for verb, call in {**VERBS, **OPEN}.items() if verb.partition(".")[2] in READING}
+
+    def seen() -> dict[str, str]:
+        return {verb: written(outcome(call, scope, acme)) for verb, call in verbs.items()}
+
+    before = seen()
+    for number in range(9):
+        job_id = store.jobs.enqueue("ocr", {"path": "x"}, client="bolt", priority=5).id
+        if number < 5:
+            claim = node.claim(job_id)
+            node.report(claim, "some line")
+        if number == 0:
+            node.end(claim, Outcome.failed("no such file"))
+    store.entries.add("another", "ocr", {"path": "x"}, client="bolt", cron_spec="* * * * *", time_zone="UTC")
+    store.jobs.delete_finished("bolt")
+
+    assert {verb: told for verb, told in seen().items() if told != before[verb]} == {}
+    assert len(verbs) > 15
 
 
 def test_who_has_no_role_at_all_sees_nothing(store, scope_of, acme):
