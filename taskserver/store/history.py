@@ -20,6 +20,7 @@ from taskserver.database.schema import clients, runs
 from taskserver.store.errors import PageGone
 from taskserver.store.places import parts_of, word_of
 from taskserver.store.rows import as_dict
+from taskserver.store.runs import of_client
 from taskserver.store.searching import holds
 
 PATIENCE = timedelta(seconds=1)
@@ -60,13 +61,16 @@ class RunPlace:
 @dataclass(frozen=True, slots=True)
 class WantedRuns:
     """Which runs: all conditions hold together. `task`, `title`, `result` and `error` are looked for anywhere
-    in the text, in any case; `status` is an outcome, SAME of it included; `visible` are ids of clients."""
+    in the text, in any case, `text` in title or task; `of_task` is all of its name. `status` is an outcome, SAME
+    of it included; `visible` are ids of clients."""
 
     visible: Collection[int] | None = None
     client: str | None = None
     node: str | None = None
+    of_task: str | None = None
     task: str | None = None
     title: str | None = None
+    text: str | None = None
     result: str | None = None
     error: str | None = None
     status: str | None = None
@@ -194,20 +198,22 @@ def _of_one_client(wanted: WantedRuns) -> Iterator[ColumnElement[bool]]:
 def _filters(database: Database, wanted: WantedRuns) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.visible is not None and len(wanted.visible) != 1:
-        # Not the column itself: its index would be taken, and all of a window sorted.
-        found.append((runs.c.client_id + 0).in_(list(wanted.visible)))
+        found.append(of_client.in_(list(wanted.visible)))
     if wanted.node is not None:
         found.append(runs.c.node_id == wanted.node)
+    if wanted.of_task is not None:
+        found.append(runs.c.task == wanted.of_task)
     if wanted.status is not None:
         found.append(runs.c.status.in_(SAME.get(wanted.status, (wanted.status,))))
-    for column, needle in (
-        (runs.c.task, wanted.task),
-        (runs.c.title, wanted.title),
-        (runs.c.result, wanted.result),
-        (runs.c.error, wanted.error),
+    for columns, needle in (
+        ((runs.c.task,), wanted.task),
+        ((runs.c.title,), wanted.title),
+        ((runs.c.title, runs.c.task), wanted.text),
+        ((runs.c.result,), wanted.result),
+        ((runs.c.error,), wanted.error),
     ):
         if needle:
-            found.append(holds(database, (column,), needle))
+            found.append(holds(database, columns, needle))
     return found
 
 

@@ -46,6 +46,9 @@ def test_filters_hold_together(store, runs, clock):
 
     assert titles(failed) == ["run 5", "run 3", "run 1"]
     assert titles(late) == ["run 5"]
+    assert titles(store.history.page(WantedRuns(text="UN 5", of_task="ocr"))) == ["run 5"]
+    assert titles(store.history.page(WantedRuns(text="oc", title="run 5"))) == ["run 5"]
+    assert titles(store.history.page(WantedRuns(of_task="oc"))) == []
     assert titles(store.history.page(WantedRuns(visible=[]))) == []
     assert titles(store.history.page(WantedRuns(client="default", node="elsewhere"))) == []
 

@@ -154,7 +154,7 @@ class Output(Told):
         return cls(lines=[Line.model_validate(row) for row in rows], next=last)
 
 
-class Run(Told):
+class ListedRun(Told):
     """One execution of a job, once it has ended."""
 
     id: int
@@ -168,7 +168,6 @@ class Run(Told):
     reason: str | None = Field(description="error, arguments, timeout, killed, memory, lost, stopped or drained.")
     result: str | None
     error: str | None
-    traceback: str | None
     login: str | None = Field(description="Under whom it ran.")
     node_id: str | None = Field(description="Where it ran.")
     attempt: int | None
@@ -180,10 +179,14 @@ class Run(Told):
     max_rss: int | None = Field(description="Bytes; known for commands.")
 
 
-class Runs(Told):
-    """A page of runs, the newest first."""
+class Run(ListedRun):
+    traceback: str | None
 
-    runs: list[Run]
+
+class Runs(Told):
+    """A page of runs, the one that ended last first."""
+
+    runs: list[ListedRun]
     next: Next
     previous: Previous
 

@@ -6,17 +6,15 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from taskserver.store.errors import PageGone
-from taskserver.web.api.fields import BIGGEST, By, ById, Instant, Limit, PathId, Search
+from taskserver.web.api.fields import By, ById, Cursor, Instant, Limit, PathId, Search
 from taskserver.web.api.jobs import After, Lines, place
-from taskserver.web.api.models import Output, Run, Runs
+from taskserver.web.api.models import ListedRun, Output, Run, Runs
 from taskserver.web.api.routing import api_router
-from taskserver.web.cursors import around, shown
+from taskserver.web.cursors import around
 from taskserver.web.visit import Visiting
 
 router = api_router("runs")
 
-Page = Annotated[str | None, Query(pattern=r"^r[0-9]{1,19}$", description="As the last page gave it.")]
 Ended = Annotated[Literal["finished", "failed", "stopped", "lost"] | None, Query(description="How it ended.")]
 Since = Annotated[Instant | None, Query(description="Only those that ended then or later.")]
 Until = Annotated[Instant | None, Query(description="Only those that ended before.")]
@@ -36,30 +34,36 @@ def find(
     error: Search = None,
     since: Since = None,
     until: Until = None,
-    after: Page = None,
-    before: Page = None,
+    after: Cursor = None,
+    before: Cursor = None,
     limit: Limit = 50,
 ) -> Runs:
-    """The newest first. Only runs that have ended: a job that runs is in the list of jobs."""
-    at = around(after, before, _number)
-    rows = visit.scope.runs.find(
+    """The one that ended last first. Only runs that have ended: a job that runs is in the list of jobs.
+
+    A page takes a second at most. If less than `limit` was found by then, `next` goes on where the search stopped.
+    """
+    at = around(after, before, str)
+    page = visit.scope.runs.page(
         client=client,
         status=status,
-        task=task,
+        of_task=task,
         node=node,
-        job_id=job_id,
-        cron_entry_id=cron_entry_id,
+        job=job_id,
+        entry=cron_entry_id,
         text=text,
         result=result,
         error=error,
         since=since,
         until=until,
-        before_id=at.after,
-        after_id=at.before,
-        limit=limit + 1,
+        before=at.after,
+        after=at.before,
+        limit=limit,
     )
-    page = shown(rows, limit, at, lambda row: f"r{row['id']}")
-    return Runs(runs=[Run.model_validate(row) for row in page.rows], next=page.next, previous=page.previous)
+    return Runs(
+        runs=[ListedRun.model_validate(row) for row in page.rows],
+        next=page.older.write() if page.older else None,
+        previous=page.newer.write() if page.newer else None,
+    )
 
 
 @router.get("/runs/{run_id:number}", summary="Get a run")
@@ -70,10 +74,3 @@ def get(visit: Visiting, run_id: PathId) -> Run:
 @router.get("/runs/{run_id:number}/output", summary="Read the output of a run")
 def output(visit: Visiting, run_id: PathId, after: After = None, limit: Lines = 1000) -> Output:
     return Output.of(visit.scope.runs.output(run_id, after=place(after), limit=limit), after)
-
-
-def _number(cursor: str) -> int:
-    number = int(cursor[1:])
-    if number > BIGGEST:
-        raise PageGone()
-    return number

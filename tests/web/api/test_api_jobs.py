@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from browsing import Browser
@@ -112,14 +113,13 @@ def test_what_is_wrong_is_told_by_field_and_never_a_fault_of_ours(operator, acme
         "zone": operator.post("/jobs", {**NEW, "run_at": "2026-12-24T06:00:00"}),
         "year": operator.post("/jobs", {**NEW, "run_at": "0001-01-01T00:00:00+14:00"}),
         "limit": operator.get("/jobs", params={"limit": 501}),
-        "number": operator.get(f"/jobs/{2**63}"),
     }
 
     assert {name: each.status_code for name, each in wrong.items()} == dict.fromkeys(wrong, 422)
     assert {each["field"] for each in wrong["type"].json()["errors"]} == {"priority", "colour"}
     assert sent(operator, b"{").status_code == 422
     assert sent(operator, b"[" * 100_000).status_code in (400, 422)
-    assert operator.get("/jobs/" + "9" * 5000).status_code == 404
+    assert [operator.get(f"/jobs/{number}").status_code for number in (2**63, "9" * 5000)] == [404, 404]
 
 
 def test_a_body_that_is_too_large_is_refused_as_a_problem(app, operator):
@@ -143,8 +143,6 @@ def test_a_session_needs_its_csrf_token_and_a_token_does_not(signed_in, acme):
 
 
 def test_a_token_that_has_expired_or_is_none_of_ours_opens_nothing(make_program, clock, acme):
-    from datetime import timedelta
-
     program = make_program(Role.VIEWER, "acme", expires_at=clock() + timedelta(hours=1))
     before = program.get("/jobs").status_code
     clock.advance(hours=2)
@@ -201,6 +199,42 @@ def test_runs_are_paged_and_filtered(operator, acme):
     assert first["runs"] + second["runs"] == every
     assert (first["previous"], second["next"], back["runs"]) == (None, None, first["runs"])
     assert [run["id"] for run in failed] == [acme.runs["failed"]]
+    assert "traceback" not in failed[0]
+    assert operator.get(f"/runs/{failed[0]['id']}").json()["traceback"] == f"traceback {acme.mark}"
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"task": "ocr"}, 3),
+        ({"task": "oc"}, 0),
+        ({"text": "OC"}, 3),
+        ({"text": "title"}, 3),
+        ({"result": "RESULT"}, 2),
+        ({"error": "error"}, 1),
+        ({"node": "here"}, 3),
+        ({"node": "her"}, 0),
+        ({"since": "2020-01-01T00:00:00Z"}, 3),
+        ({"until": "2020-01-01T00:00:00Z"}, 0),
+    ],
+    ids=str,
+)
+def test_runs_are_found_by_each_filter(operator, acme, filters, found):
+    assert len(operator.get("/runs", params=filters).json()["runs"]) == found
+
+
+def test_a_search_that_takes_too_long_goes_on_in_the_next_page(operator, acme, monkeypatch):
+    monkeypatch.setattr("taskserver.store.history.WINDOW", 1)
+    monkeypatch.setattr("taskserver.store.history.PATIENCE", timedelta(0))
+    failed, pages, after = [], 0, {}
+    while after is not None:
+        page = operator.get("/runs", params={"status": "failed", **after}).json()
+        failed += page["runs"]
+        pages += 1
+        after = {"after": page["next"]} if page["next"] else None
+
+    assert [run["id"] for run in failed] == [acme.runs["failed"]]
+    assert pages > 2
 
 
 def test_a_key_is_of_one_token_and_not_of_a_later_one_of_its_name(store, make_program, acme, bolt):
