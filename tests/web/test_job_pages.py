@@ -98,7 +98,14 @@ def test_an_unknown_job_is_a_page_that_says_so(signed_in, acme):
 
     assert "there is no job 9999999" in browser.get("/jobs/9999999").text
     assert browser.get("/jobs/9999999/again").status_code == 404
-    assert browser.get("/jobs/x").status_code == 400
+
+
+@pytest.mark.parametrize("address", ["/jobs/x", "/jobs/-1", f"/jobs/{10**19}", "/history/1e3", "/users/x"])
+def test_what_can_be_no_number_is_no_address(signed_in, address):
+    answer = signed_in(Role.ADMINISTRATOR).get(address)
+
+    assert answer.status_code == 404
+    assert "<h1>" in answer.text
 
 
 def test_the_buttons_of_the_page_lead_back_to_it(signed_in, acme, store):

@@ -7,31 +7,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyCookie, HTTPBearer
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 
+from taskserver.web.addresses import know_numbers
 from taskserver.web.request_faults import UNKNOWN_PARAMETER
 from taskserver.web.security.cookies import SESSION
 
 PREFIX = "/api/v1"
 
 
-class _Number(Convertor[str]):
-    """`{job_id:number}`: an address with anything else in this place is no address at all.
-
-    Else /jobs/bulk would be a job with a strange number, and one of five thousand digits somebody's problem.
-    """
-
-    regex = "[0-9]{1,19}"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("number", _Number())
+know_numbers()
 
 PROBLEM = {
     "type": "object",

@@ -8,6 +8,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse
 
+from taskserver.web.addresses import know_numbers
+
+know_numbers()
+
 
 def page_router() -> APIRouter:
     """For pages: they are no part of the API's document."""

@@ -51,14 +51,14 @@ def add(visit: Visiting, typed: Typed) -> Response:
     return _stored(visit, form, write, told=translate("The client {name} is added.", name=form["name"]))
 
 
-@router.get("/clients/{client_id}")
+@router.get("/clients/{client_id:number}")
 def client(visit: Visiting, client_id: int) -> Response:
     found = _changeable(visit, client_id)
     form = {name: "" if found[name] is None else str(found[name]) for name in _FIELDS}
     return _page(visit, form, found)
 
 
-@router.post("/clients/{client_id}")
+@router.post("/clients/{client_id:number}")
 def edit(visit: Visiting, client_id: int, typed: Typed) -> Response:
     found = _changeable(visit, client_id)
     form = _form({"name": found["name"], **typed})
@@ -83,7 +83,7 @@ def edit(visit: Visiting, client_id: int, typed: Typed) -> Response:
     return _stored(visit, form, write, told=told, row=found)
 
 
-@router.get("/clients/{client_id}/delete")
+@router.get("/clients/{client_id:number}/delete")
 def ask(visit: Visiting, client_id: int) -> Response:
     """Asks whether it is meant, and names what goes along."""
     _require_all(visit)
@@ -101,7 +101,7 @@ def ask(visit: Visiting, client_id: int) -> Response:
     )
 
 
-@router.post("/clients/{client_id}/delete")
+@router.post("/clients/{client_id:number}/delete")
 def delete(visit: Visiting, client_id: int) -> Response:
     name = _seen(visit.scope, client_id)["name"]
     told = translate("The client {name} is deleted.", name=name)

@@ -71,7 +71,7 @@ def add(visit: Visiting, typed: Typed, copy: Word = "") -> Response:
     return _stored(visit, typed, form, known, write, source=source, paused="paused" in typed)
 
 
-@router.get("/cron-entries/{entry_id}/edit")
+@router.get("/cron-entries/{entry_id:number}/edit")
 def edit(visit: Visiting, entry_id: int, task: Word = "") -> Response:
     entry = _changeable(visit, entry_id)
     known = _task(visit, task or entry["task"])
@@ -83,14 +83,14 @@ def edit(visit: Visiting, entry_id: int, task: Word = "") -> Response:
     return _page(visit, form, argument_forms.fields_of(known["schema"], entry["data"]), known, entry=entry)
 
 
-@router.get("/cron-entries/{entry_id}/task")
+@router.get("/cron-entries/{entry_id:number}/task")
 def choose_task(visit: Visiting, entry_id: int) -> Response:
     """Another task for an entry."""
     entry = _changeable(visit, entry_id)
     return visit.render("entry_task.html", tasks=visit.scope.server.tasks(), entry=entry, **_clients(visit))
 
 
-@router.post("/cron-entries/{entry_id}/edit")
+@router.post("/cron-entries/{entry_id:number}/edit")
 def change(visit: Visiting, entry_id: int, typed: Typed) -> Response:
     entry = _changeable(visit, entry_id)
     known = _task(visit, typed.get("task") or entry["task"])

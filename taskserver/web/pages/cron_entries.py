@@ -69,7 +69,7 @@ def preview(visit: Visiting, cron_spec: Word = "", time_zone: Word = "") -> Resp
     return visit.render("entry_preview.html", preview=found)
 
 
-@router.get("/cron-entries/{entry_id}")
+@router.get("/cron-entries/{entry_id:number}")
 def entry(visit: Visiting, entry_id: int) -> Response:
     scope = visit.scope
     found = scope.entries.get(entry_id)
@@ -88,7 +88,7 @@ def entry(visit: Visiting, entry_id: int) -> Response:
     )
 
 
-@router.post("/cron-entries/{entry_id}/run")
+@router.post("/cron-entries/{entry_id:number}/run")
 def run(visit: Visiting, entry_id: int) -> Response:
     return visit.attempt(
         lambda: visit.scope.entries.run(entry_id),
@@ -97,7 +97,7 @@ def run(visit: Visiting, entry_id: int) -> Response:
     )
 
 
-@router.post("/cron-entries/{entry_id}/pause")
+@router.post("/cron-entries/{entry_id:number}/pause")
 def pause(visit: Visiting, entry_id: int) -> Response:
     return visit.attempt(
         lambda: visit.scope.entries.disable(entry_id),
@@ -106,7 +106,7 @@ def pause(visit: Visiting, entry_id: int) -> Response:
     )
 
 
-@router.post("/cron-entries/{entry_id}/resume")
+@router.post("/cron-entries/{entry_id:number}/resume")
 def resume(visit: Visiting, entry_id: int) -> Response:
     return visit.attempt(
         lambda: visit.scope.entries.enable(entry_id),
@@ -115,13 +115,13 @@ def resume(visit: Visiting, entry_id: int) -> Response:
     )
 
 
-@router.get("/cron-entries/{entry_id}/delete")
+@router.get("/cron-entries/{entry_id:number}/delete")
 def ask(visit: Visiting, entry_id: int) -> Response:
     """Asks whether it is meant."""
     return visit.render("entry_delete.html", entry=visit.scope.entries.get(entry_id), sentence=schedules.sentence)
 
 
-@router.post("/cron-entries/{entry_id}/delete")
+@router.post("/cron-entries/{entry_id:number}/delete")
 def delete(visit: Visiting, entry_id: int) -> Response:
     name = visit.scope.entries.get(entry_id)["name"]
     return visit.attempt(

@@ -43,7 +43,7 @@ def failures(visit: Visiting, task: Word = "", client: Word = "", days: Word = "
     )
 
 
-@router.get("/failures/{run_id}")
+@router.get("/failures/{run_id:number}")
 def group(visit: Visiting, run_id: int) -> Response:
     """The group to which this run belongs."""
     found = visit.scope.runs.failure_group(run_id)
@@ -57,7 +57,7 @@ def group(visit: Visiting, run_id: int) -> Response:
     )
 
 
-@router.post("/failures/{run_id}/retry")
+@router.post("/failures/{run_id:number}/retry")
 def retry(visit: Visiting, run_id: int) -> Response:
     """Starts every job of the group again that is failed still, where the reader may do that."""
 

@@ -65,7 +65,7 @@ def as_csv(visit: Visiting, zone: Annotated[str, Query(max_length=10)] = "") -> 
     return visit.sealed(response)
 
 
-@router.get("/history/{run_id}")
+@router.get("/history/{run_id:number}")
 def run(visit: Visiting, run_id: int) -> Response:
     found = visit.scope.runs.get(run_id)
     output = visit.scope.runs.output(run_id)
@@ -80,7 +80,7 @@ def run(visit: Visiting, run_id: int) -> Response:
     )
 
 
-@router.post("/history/{run_id}/again")
+@router.post("/history/{run_id:number}/again")
 def again(visit: Visiting, run_id: int) -> Response:
     """Queues a new job with the data of this run."""
 

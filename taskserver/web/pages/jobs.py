@@ -24,7 +24,7 @@ RUNS = 50
 Where = Annotated[str, Form(max_length=20)]
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id:number}")
 def job(visit: Visiting, job_id: int, run: Annotated[int | None, Query()] = None) -> Response:
     scope = visit.scope
     found = scope.jobs.get(job_id)
@@ -51,25 +51,25 @@ def job(visit: Visiting, job_id: int, run: Annotated[int | None, Query()] = None
     )
 
 
-@router.post("/jobs/{job_id}/start")
+@router.post("/jobs/{job_id:number}/start")
 def start(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     told = translate("Job {id} is started.", id=job_id)
     return _act(visit, job_id, lambda: visit.scope.jobs.start(job_id), told, where, back)
 
 
-@router.post("/jobs/{job_id}/stop")
+@router.post("/jobs/{job_id:number}/stop")
 def stop(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     told = translate("Job {id} is asked to stop.", id=job_id)
     return _act(visit, job_id, lambda: visit.scope.jobs.stop(job_id), told, where, back)
 
 
-@router.post("/jobs/{job_id}/kill")
+@router.post("/jobs/{job_id:number}/kill")
 def kill(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     told = translate("The processes of job {id} are killed.", id=job_id)
     return _act(visit, job_id, lambda: visit.scope.jobs.kill(job_id), told, where, back)
 
 
-@router.post("/jobs/{job_id}/delete")
+@router.post("/jobs/{job_id:number}/delete")
 def delete(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     def told(is_gone: Any) -> str:
         if is_gone:
@@ -79,13 +79,13 @@ def delete(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> 
     return _act(visit, job_id, lambda: visit.scope.jobs.delete(job_id), told, where, back, leaves=True)
 
 
-@router.post("/jobs/{job_id}/move-up")
+@router.post("/jobs/{job_id:number}/move-up")
 def move_up(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     told = translate("Job {id} is moved up.", id=job_id)
     return _act(visit, job_id, lambda: visit.scope.jobs.move(job_id, "up"), told, where, back)
 
 
-@router.post("/jobs/{job_id}/move-down")
+@router.post("/jobs/{job_id:number}/move-down")
 def move_down(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
     told = translate("Job {id} is moved down.", id=job_id)
     return _act(visit, job_id, lambda: visit.scope.jobs.move(job_id, "down"), told, where, back)

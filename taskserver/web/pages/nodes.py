@@ -5,9 +5,6 @@ The model for other pages: a route that asks the scope, a template with one part
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Path
 from starlette.responses import Response
 
 from taskserver.store import Role
@@ -17,8 +14,6 @@ from taskserver.web.visit import Visiting
 
 router = page_router()
 
-RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-
 
 @router.get("/nodes")
 def nodes(visit: Visiting) -> Response:
@@ -26,8 +21,8 @@ def nodes(visit: Visiting) -> Response:
     return visit.render("nodes.html", nodes=visit.scope.server.nodes(), may_steer=may_steer)
 
 
-@router.post("/nodes/{node_id}/stop-claiming")
-def stop_claiming(visit: Visiting, node_id: RowId) -> Response:
+@router.post("/nodes/{node_id:number}/stop-claiming")
+def stop_claiming(visit: Visiting, node_id: int) -> Response:
     return visit.attempt(
         lambda: visit.scope.server.set_claiming(node_id, False),
         told=lambda name: translate("Node {node} claims nothing more; what it runs goes on.", node=name),
@@ -35,8 +30,8 @@ def stop_claiming(visit: Visiting, node_id: RowId) -> Response:
     )
 
 
-@router.post("/nodes/{node_id}/claim")
-def claim(visit: Visiting, node_id: RowId) -> Response:
+@router.post("/nodes/{node_id:number}/claim")
+def claim(visit: Visiting, node_id: int) -> Response:
     return visit.attempt(
         lambda: visit.scope.server.set_claiming(node_id, True),
         told=lambda name: translate("Node {node} claims jobs again.", node=name),

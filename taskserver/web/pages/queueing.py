@@ -73,7 +73,7 @@ def sample(visit: Visiting, back: Back = "") -> Response:
     )
 
 
-@router.get("/jobs/{job_id}/again")
+@router.get("/jobs/{job_id:number}/again")
 def again(visit: Visiting, job_id: int) -> Response:
     job = _mine(visit, job_id)
     found = visit.scope.server.task(job["task"])
@@ -81,7 +81,7 @@ def again(visit: Visiting, job_id: int) -> Response:
     return _render(visit, found, argument_forms.fields_of(found["schema"], job["data"]), typed, job=job)
 
 
-@router.post("/jobs/{job_id}/again")
+@router.post("/jobs/{job_id:number}/again")
 def queue_again(visit: Visiting, job_id: int, typed: Typed) -> Response:
     job = _mine(visit, job_id)
     found = visit.scope.server.task(job["task"])

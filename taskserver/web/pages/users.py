@@ -72,7 +72,7 @@ def add(visit: Visiting, typed: Typed) -> Response:
     return visit.redirect("/users", told=translate("The user {name} is added.", name=form["name"]))
 
 
-@router.get("/users/{user_id}")
+@router.get("/users/{user_id:number}")
 def user(visit: Visiting, user_id: int) -> Response:
     found = _found(visit, user_id)
     return visit.render(
@@ -87,7 +87,7 @@ def user(visit: Visiting, user_id: int) -> Response:
     )
 
 
-@router.post("/users/{user_id}/edit")
+@router.post("/users/{user_id:number}/edit")
 def edit(visit: Visiting, user_id: int, typed: Typed) -> Response:
     found = _found(visit, user_id)
 
@@ -106,7 +106,7 @@ def edit(visit: Visiting, user_id: int, typed: Typed) -> Response:
     return _done(visit, user_id, write, translate("The user {name} is changed.", name=found["name"]))
 
 
-@router.post("/users/{user_id}/role")
+@router.post("/users/{user_id:number}/role")
 def set_role(visit: Visiting, user_id: int, typed: Typed) -> Response:
     """One role, for one client or for all; an empty one takes it away."""
     name = _found(visit, user_id)["name"]
@@ -120,27 +120,27 @@ def set_role(visit: Visiting, user_id: int, typed: Typed) -> Response:
     return _done(visit, user_id, write, translate("The roles of {name} are changed.", name=name))
 
 
-@router.post("/users/{user_id}/password")
+@router.post("/users/{user_id:number}/password")
 def set_password(visit: Visiting, user_id: int, typed: Typed) -> Response:
     name = _found(visit, user_id)["name"]
     told = translate("{name} has a new password and is signed out everywhere.", name=name)
     return _done(visit, user_id, lambda: visit.scope.users.set_password(name, typed.get("password", "")), told)
 
 
-@router.post("/users/{user_id}/link")
+@router.post("/users/{user_id:number}/link")
 def make_link(visit: Visiting, user_id: int) -> Response:
     name = _found(visit, user_id)["name"]
     return _link_page(visit, name, visit.scope.users.make_password_link(name))
 
 
-@router.get("/users/{user_id}/delete")
+@router.get("/users/{user_id:number}/delete")
 def ask(visit: Visiting, user_id: int) -> Response:
     """Asks whether it is meant, and names what goes along."""
     found = _found(visit, user_id)
     return visit.render("user_delete.html", user=found, is_me=user_id == visit.scope.principal.user_id)
 
 
-@router.post("/users/{user_id}/delete")
+@router.post("/users/{user_id:number}/delete")
 def delete(visit: Visiting, user_id: int) -> Response:
     name = _found(visit, user_id)["name"]
     told = translate("The user {name} is deleted.", name=name)

@@ -50,12 +50,12 @@ def add(visit: Visiting, typed: Typed) -> Response:
     return visit.render("token.html", token=row, text=text)
 
 
-@router.get("/users/tokens/{token_id}/delete")
+@router.get("/users/tokens/{token_id:number}/delete")
 def ask(visit: Visiting, token_id: int) -> Response:
     return visit.render("token_delete.html", token=_found(visit, token_id))
 
 
-@router.post("/users/tokens/{token_id}/delete")
+@router.post("/users/tokens/{token_id:number}/delete")
 def delete(visit: Visiting, token_id: int) -> Response:
     name = _found(visit, token_id)["name"]
     told = translate("The token {name} is deleted; it is worth nothing from now on.", name=name)
