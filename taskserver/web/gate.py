@@ -69,7 +69,7 @@ class Gate:
                 await self._app(scope, receive if body is None else _replay(body, receive), send_and_note)
             finally:
                 if request.method not in csrf.SAFE_METHODS:
-                    self._console.counts.forget()
+                    self._console.looks.forget()
         except Refused:
             raise
         except Exception as error:  # the boundary of a request: it gets an answer, the log the rest

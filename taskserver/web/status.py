@@ -16,8 +16,6 @@ from taskserver.server_words import DEAD, RUNNING, STOPPED, UNKNOWN
 from taskserver.store import Store
 from taskserver.store.overview import COUNTED
 from taskserver.texts import plural, translate
-from taskserver.web.kept import JobCounts
-from taskserver.web.scope import Scope
 
 KEPT_SECONDS = 2.0
 
@@ -55,23 +53,14 @@ class ServerStatus:
             alive.discard(self._node_id)
         return None if alive else "no task server takes work"
 
-    def banners(self, scope: Scope, counts: JobCounts) -> list[dict[str, str]]:
+    def banners(self, waiting: int | None) -> list[dict[str, str]]:
+        """`waiting`: how many jobs wait while none starts by itself; None: they start."""
         found = []
         document, is_running = self._current()
         if not is_running:
             found.append({"kind": "bad", "text": _why_nothing_starts(document)})
-        if not scope.server.autostart():
-            waiting = counts.of(scope)["waiting"]
-            text = plural(
-                "Jobs do not start automatically now; {count} job waits.",
-                "Jobs do not start automatically now; {count} jobs wait.",
-                waiting,
-            )
-            if waiting >= COUNTED:
-                text = translate(
-                    "Jobs do not start automatically now; more than {count} jobs wait.", count=COUNTED
-                )
-            found.append({"kind": "note", "text": text})
+        if waiting is not None:
+            found.append({"kind": "note", "text": _why_none_by_itself(waiting)})
         return found
 
     def _current(self) -> tuple[dict[str, Any], bool]:
@@ -94,3 +83,13 @@ def _why_nothing_starts(document: dict[str, Any]) -> str:
     if document["state"] == UNKNOWN:
         return translate("Whether the task server is running cannot be told.")
     return translate("The task server is not running: no job starts.")
+
+
+def _why_none_by_itself(waiting: int) -> str:
+    if waiting >= COUNTED:
+        return translate("Jobs do not start automatically now; more than {count} jobs wait.", count=COUNTED)
+    return plural(
+        "Jobs do not start automatically now; {count} job waits.",
+        "Jobs do not start automatically now; {count} jobs wait.",
+        waiting,
+    )

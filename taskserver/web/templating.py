@@ -33,16 +33,12 @@ class Templates:
     def page(self, name: str, values: dict[str, Any]) -> str:
         return self._environment.get_template(name).render(values)
 
-    def parts(self, name: str, wanted: list[str], values: dict[str, Any]) -> str | None:
-        """The parts one after the other; None if the page has one of them not."""
-        rendered = []
-        for part in wanted:
-            block = self._block(name, part)
-            if block is None:
-                return None
-            context = self._environment.get_template(name).new_context(values)
-            rendered.append("".join(block(context)))
-        return "\n".join(rendered)
+    def part(self, name: str, part: str, values: dict[str, Any]) -> str | None:
+        """One part of the page; None if the page has it not."""
+        block = self._block(name, part)
+        if block is None:
+            return None
+        return "".join(block(self._environment.get_template(name).new_context(values)))
 
     def _block(self, name: str, part: str) -> Any:
         if not part.startswith(PART):

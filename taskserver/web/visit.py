@@ -5,9 +5,10 @@ The gate makes it before any route runs. Routes get it as a parameter of the typ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
@@ -19,8 +20,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from taskserver.config import Settings
 from taskserver.database import DatabaseUnavailable
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
-from taskserver.texts import mark
-from taskserver.web.kept import JobCounts, UsualDurations
+from taskserver.texts import language, mark
+from taskserver.web import moments
+from taskserver.web.kept import Looks, UsualDurations
 from taskserver.web.listeners import Listeners
 from taskserver.web.metrics import Metrics
 from taskserver.web.navigation import entries_for
@@ -54,7 +56,7 @@ class Console:
     pages: frozenset[str] = frozenset()
     """Paths of pages that there are."""
     usual: UsualDurations = field(default_factory=UsualDurations)
-    counts: JobCounts = field(default_factory=JobCounts)
+    looks: Looks = field(default_factory=Looks)
     listeners: Listeners = field(default_factory=Listeners)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -85,6 +87,15 @@ class Visit:
         return client.host if client else ""
 
     @property
+    def is_refresh(self) -> bool:
+        """Whether only parts of the page are wanted, to bring it up to date."""
+        return PART_HEADER in self.request.headers
+
+    @cached_property
+    def autostart(self) -> bool:
+        return self.scope.server.autostart()
+
+    @property
     def now(self) -> datetime:
         """The database's time."""
         return self.console.store.database.now() if self.principal is None else self.scope.now()
@@ -112,8 +123,19 @@ class Visit:
 
     # --- answers
 
-    def render(self, template: str, *, status: int = 200, **values: Any) -> Response:
-        """The page, or the parts of it that the request's header X-Part names."""
+    def render(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        kept: Mapping[str, dict[Hashable, str]] | None = None,
+        **values: Any,
+    ) -> Response:
+        """The page, or the parts of it that the request's header X-Part names.
+
+        `kept`: parts that are drawn once for all who look at the same with the same rights, language and zone, and
+        where they are kept meanwhile. Such a part holds nothing that is one person's own.
+        """
         values = {**self._values(), **values}
         wanted = self.request.headers.get(PART_HEADER)
         if wanted is None or status != 200:
@@ -123,8 +145,10 @@ class Visit:
             names = wanted[:_LONGEST_PARTS].split()
             # A page that brings itself up to date must not take away what the next page is to say.
             flash = self._take_flash() if FLASH_PART in names else []
-            parts = self.console.templates.parts(template, names, {**values, "flash": flash})
-            response = HTMLResponse(parts) if parts is not None else Response(status_code=404)
+            values["flash"] = flash
+            parts = [self._part(template, name, values, (kept or {}).get(name)) for name in names]
+            told = [part for part in parts if part is not None]
+            response = HTMLResponse("\n".join(told)) if len(told) == len(parts) else Response(status_code=404)
         response.headers["vary"] = "X-Part, Cookie, Accept-Language"
         return self.sealed(response)
 
@@ -136,7 +160,7 @@ class Visit:
         if told:
             self.tell(told, kind=kind)
         there = self.url(path, **query)
-        if PART_HEADER in self.request.headers and self.request.method == "POST":
+        if self.is_refresh and self.request.method == "POST":
             return self.sealed(Response(status_code=204, headers={"x-location": there}))
         return self.sealed(RedirectResponse(there, status_code=303))
 
@@ -176,6 +200,17 @@ class Visit:
             self.console.store.sessions.drop_flash(self.session_hash)
         return taken
 
+    def _part(
+        self, template: str, name: str, values: dict[str, Any], kept: dict[Hashable, str] | None
+    ) -> str | None:
+        key = (name, self.principal and self.principal.grants, language(), moments.zone_name())
+        drawn = kept.get(key) if kept is not None else None
+        if drawn is None:
+            drawn = self.console.templates.part(template, name, values)
+            if kept is not None and drawn is not None:
+                kept[key] = drawn
+        return drawn
+
     def _values(self) -> dict[str, Any]:
         """What every template may use."""
         return {
@@ -203,7 +238,8 @@ class Visit:
         if self.principal is None:
             return []
         try:
-            return self.console.status.banners(self.scope, self.console.counts)
+            waiting = None if self.autostart else self.console.looks.counts(self.scope)["waiting"]
+            return self.console.status.banners(waiting)
         except DatabaseUnavailable as error:
             return [{"kind": "bad", "text": error.message()}]
 

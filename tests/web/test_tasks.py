@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from browsing import Browser
 
 from taskserver.store import Role
 from taskserver.web.job_filters import JobFilters
+from taskserver.web.kept import LOOKS_SECONDS
 
 pytestmark = pytest.mark.only_on("sqlite")  # what differs between databases is tested below the pages
 
@@ -344,6 +346,55 @@ def test_parts_are_rendered_alone(signed_in, acme):
     assert ids(part.text) == [acme.jobs["failed"]]
     assert "<html" not in part.text
     assert "data-live" in part.text
+
+
+def test_what_is_drawn_once_for_many_holds_nothing_of_one_s_own_and_follows_rights(
+    signed_in, acme, bolt, store, clock
+):
+    store.jobs.enqueue("ocr", {"path": "x"}, run_at=clock() + timedelta(hours=1))
+    one, two = signed_in(Role.OPERATOR, name="one"), signed_in(Role.OPERATOR, name="two")
+    german = signed_in(Role.OPERATOR, name="german", language="de")
+    far = signed_in(Role.OPERATOR, name="far", time_zone="Asia/Tokyo")
+    viewer = signed_in(Role.VIEWER, name="viewer")
+    of_acme = signed_in(Role.OPERATOR, "acme", name="of acme")
+
+    def drawn(browser):
+        return browser.parts("/tasks", "part_jobs").text
+
+    first = drawn(one)
+
+    assert drawn(two) == first
+    assert "csrf_token" not in first
+    assert ">Starten</button>" in drawn(german)
+    assert drawn(far) != first
+    assert "<button" not in drawn(viewer)
+    assert bolt.mark in first
+    assert bolt.mark not in drawn(of_acme)
+    assert drawn(one) == first
+
+
+def test_what_is_brought_up_to_date_may_be_a_second_late_what_is_loaded_never(signed_in, acme, store):
+    browser = signed_in(Role.OPERATOR)
+    stopped = f'job-{acme.jobs["waiting"]}-stop"'
+    seen = [stopped in browser.parts("/tasks", "part_jobs").text]
+    store.jobs.stop(acme.jobs["waiting"])
+    seen += [stopped in browser.get("/tasks").text, stopped in browser.parts("/tasks", "part_jobs").text]
+    store.jobs.start(acme.jobs["waiting"])
+    time.sleep(LOOKS_SECONDS)
+    seen += [stopped in browser.parts("/tasks", "part_jobs").text]
+
+    assert seen == [True, False, False, True]
+
+
+def test_who_changes_something_sees_it_in_the_part_at_once(signed_in, acme):
+    browser = signed_in(Role.OPERATOR)
+    browser.get("/tasks")
+    browser.parts("/tasks", "part_jobs")
+
+    browser.post(f"/jobs/{acme.jobs['waiting']}/stop")
+
+    part = browser.parts("/tasks", "part_jobs").text
+    assert 'class="status stopped"' in row(part, acme.jobs["waiting"])
 
 
 def test_home_and_navigation_lead_here_unless_the_settings_hide_it(make_app, add_user, acme):

@@ -28,29 +28,25 @@ Back = Annotated[str, Form(max_length=4000)]
 
 @router.get("/tasks")
 def tasks(visit: Visiting, wanted: Asked) -> Response:
-    scope = visit.scope
-    page = scope.jobs.page(
-        **wanted.conditions,
-        after=wanted.after or None,
-        before=wanted.before or None,
-        limit=PAGE,
-        in_turn=True,
+    looks = visit.console.looks
+    places = {"after": wanted.after or None, "before": wanted.before or None}
+    look = looks.jobs(
+        visit.scope, anew=not visit.is_refresh, **wanted.conditions, **places, limit=PAGE, in_turn=True
     )
-    offered = scope.server.tasks() if visit.scope.principal.grants else []
-    clients = scope.clients.find(counted=False)
-    viewing = viewing_of(visit, offered, clients)
+    page = look.page
     return visit.render(
         "tasks.html",
+        kept={"part_jobs": look.drawn},
         filters=wanted,
-        rows=viewing.views(page.rows),
+        views=lambda: viewing_of(visit, look.offered, look.clients).views(page.rows),
         before=visit.url("/tasks", **wanted.query(before=page.before.write())) if page.before else None,
         after=visit.url("/tasks", **wanted.query(after=page.after.write())) if page.after else None,
-        counts=visit.console.counts.of(scope, client=wanted.client or None, task=wanted.task or None),
+        counts=looks.counts(visit.scope, client=wanted.client or None, task=wanted.task or None),
         capped=_capped,
         statuses=list(Status),
-        clients=clients,
-        tasks=sorted(task["name"] for task in offered),
-        autostart=scope.server.autostart(),
+        clients=look.clients,
+        tasks=sorted(task["name"] for task in look.offered),
+        autostart=visit.autostart,
         may=may(visit),
     )
 

@@ -82,12 +82,14 @@ async function send(event) {
   const form = event.target;
   if (event.defaultPrevented || !(form instanceof HTMLFormElement) || !form.hasAttribute("data-inplace")) return;
   event.preventDefault();
-  if (form.dataset.sending) return;
-  form.dataset.sending = "yes";
+  const button = event.submitter;
+  const sender = button || form;
+  if (sender.dataset.sending) return;
+  sender.dataset.sending = "yes";
   try {
-    const answer = await fetch(form.action, {
+    const answer = await fetch(button?.hasAttribute("formaction") ? button.formAction : form.action, {
       method: "POST",
-      body: new URLSearchParams(new FormData(form, event.submitter)),
+      body: new URLSearchParams(new FormData(form, button)),
       headers: { "X-Part": "part_flash" },
       redirect: "error",
     });
@@ -101,7 +103,7 @@ async function send(event) {
   } catch {
     complain("");
   } finally {
-    delete form.dataset.sending;
+    delete sender.dataset.sending;
   }
 }
 

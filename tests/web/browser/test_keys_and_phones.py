@@ -101,7 +101,7 @@ def test_a_job_is_steered_on_a_phone(make_window, add_user, acme, store):
     window.until("!document.querySelector('#navigation').matches(':popover-open')")
     page.tap(f"#job-{acme.jobs['waiting']}-menu summary")
     menu = page.locator(f"#job-{acme.jobs['waiting']}-menu ul").bounding_box()
-    page.tap(f"#job-{acme.jobs['waiting']}-stop button")
+    page.tap(f"#job-{acme.jobs['waiting']}-stop")
     window.until(f"document.querySelector('#job-{acme.jobs['waiting']} .status').classList.contains('stopped')")
 
     assert shown
