@@ -359,8 +359,8 @@ def be_the_crowd() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--database", choices=["sqlite", "postgresql", "all"], default="all")
-    parser.add_argument("--jobs", type=int, default=20_000, help="jobs in the table")
-    parser.add_argument("--runs", type=int, default=100_000, help="runs in the history")
+    parser.add_argument("--jobs", type=int, default=100_000, help="jobs in the table")
+    parser.add_argument("--runs", type=int, default=1_000_000, help="runs in the history")
     parser.add_argument("--requests", type=int, default=40, help="for each page")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each flood of requests")
     parser.add_argument("--browsers", type=int, default=10, help="open pages of jobs while the dispatcher drains")
