@@ -77,6 +77,11 @@ class Sqlite:
     lock_sql: ClassVar[str] = ""
     like_ignores_case: ClassVar[bool] = True
     """Of ASCII letters; without a call of our `lower` for each row."""
+    plain_value: ClassVar[str] = (
+        "CASE WHEN json_valid({column}) AND json_type({column}, '$.{name}') IN ('text', 'integer', 'real') "
+        "THEN CAST(json_extract({column}, '$.{name}') AS text) END"
+    )
+    """The text or number under a name in a column's JSON object, else NULL; whatever stands there, no error."""
     among_ids: ClassVar[str] = "id IN (SELECT value FROM json_each(:ids))"
     latest: ClassVar[str] = "max({})"
     """The latest of some instants, none of them NULL."""
@@ -189,6 +194,10 @@ class Postgresql:
     like_ignores_case: ClassVar[bool] = False
     lock_sql: ClassVar[str] = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 7621))"
     """What `lock_key` executes; for connections that are not ours."""
+    plain_value: ClassVar[str] = (
+        "CASE WHEN position('\\u0000' IN CAST({column} AS text)) = 0 "
+        "AND json_typeof({column} -> '{name}') IN ('string', 'number') THEN {column} ->> '{name}' END"
+    )
     among_ids: ClassVar[str] = "id = ANY(CAST(:ids AS bigint[]))"
     latest: ClassVar[str] = "GREATEST({})"
     seconds: ClassVar[str] = "CAST(extract(epoch FROM ({until} - {since})) AS double precision)"

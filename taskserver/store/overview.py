@@ -18,13 +18,13 @@ from sqlalchemy import ColumnElement, Connection, false, func, or_, select, text
 
 from taskserver.clock import from_text, to_text
 from taskserver.database import Database
-from taskserver.database.schema import clients, jobs, tasks
+from taskserver.database.schema import clients, jobs
 from taskserver.jobs import Ready, Status
 from taskserver.store import turns
 from taskserver.store.errors import PageGone
 from taskserver.store.places import parts_of, word_of
 from taskserver.store.reading import Reading, as_job
-from taskserver.store.searching import holds
+from taskserver.store.searching import holds, titles_hold
 
 COUNTED = 10_000
 """Counts stop here; pages show more as 10000+."""
@@ -307,13 +307,10 @@ def _conditions(database: Database, connection: Connection, wanted: Wanted) -> l
 def _holds(database: Database, connection: Connection, needle: str) -> ColumnElement[bool]:
     """The text stands in what the page shows of the job; or it is the job's number."""
     shown = (jobs.c.title, jobs.c.description, jobs.c.task, jobs.c.error, jobs.c.detail)
-    alternatives = [holds(database, shown, needle)]
-    titled = select(tasks.c.name).where(holds(database, (tasks.c.title,), needle))
-    names = list(connection.execute(titled).scalars())
-    if names:
-        alternatives.append((jobs.c.title == "") & jobs.c.task.in_(names))
-    if needle.isdecimal() and needle.isascii() and len(needle) < 19:
-        alternatives.append(jobs.c.id == int(needle))
+    alternatives = [holds(database, shown, needle), *titles_hold(database, connection, needle)]
+    number = needle.removeprefix("#")  # as the page writes it
+    if number.isdecimal() and number.isascii() and len(number) < 19:
+        alternatives.append(jobs.c.id == int(number))
     return or_(*alternatives)
 
 

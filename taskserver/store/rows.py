@@ -56,10 +56,10 @@ def shown_title(row: dict[str, Any]) -> str:
     if not task_title:
         return str(row["task"])
     data = row["data"] if isinstance(row["data"], dict) else {}
-    return Template.parse(task_title).fill(redacted({**_defaults(task_schema), **data}))
+    return Template.parse(task_title).fill(redacted({**defaults_of(task_schema), **data}))
 
 
-def _defaults(schema: Any) -> dict[str, Any]:
+def defaults_of(schema: Any) -> dict[str, Any]:
     """What a published schema says of arguments that are not given."""
     described = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(described, dict):

@@ -130,6 +130,68 @@ def test_a_text_is_found_in_any_case_also_beyond_ascii_and_in_the_title_of_the_t
     assert found(str(untitled)) == [untitled]
 
 
+@pytest.mark.parametrize(
+    ("needle", "is_found"),
+    [
+        ("Letters to Müller & Söhne (7)", True),
+        ("LETTERS TO MÜLLER", True),
+        ("(7) by post", True),
+        ("by post, ***", False),  # a secret is not looked at, not even what stands for it
+        ("{customer}", False),
+        ("hunter2", False),
+        ("swordfish", False),
+        ("opensesame", False),
+    ],
+)
+def test_a_title_is_found_as_it_is_shown_and_no_secret_by_it(store, sql, needle, is_found):
+    sql(
+        "INSERT INTO tasks (name, title, schema) VALUES ('letters', "
+        "'Letters to {customer} ({number}) by {way}, {password} {list} {address}', "
+        """'{"properties": {"way": {"default": "post"}, "password": {"default": "opensesame"}}}')"""
+    )
+    data = {
+        "customer": "Müller & Söhne",
+        "number": 7,
+        "password": "hunter2",
+        "list": ["swordfish"],
+        "address": "ftp://anna:swordfish@host/",
+    }
+    job = store.jobs.enqueue("letters", data).id
+    store.jobs.enqueue("letters", {"customer": "nobody else"})
+    store.jobs.enqueue("ocr", data)
+
+    rows = store.overview.page(Wanted(text=needle)).rows
+
+    assert [row["id"] for row in rows] == ([job] if is_found else [])
+
+
+@pytest.mark.parametrize(
+    "data", ["[1, 2]", "7", "null", '"customer"', '{"customer": null}', '{"customer": "a\\u0000b"}']
+)
+def test_whatever_stands_in_a_job_s_data_the_others_are_found(store, sql, data):
+    sql("INSERT INTO tasks (name, title) VALUES ('letters', 'Letters to {customer}')")
+    job = store.jobs.enqueue("letters", {"customer": "Miller"}).id
+    sql(f"INSERT INTO jobs (client_id, task, title, data) VALUES (1, 'letters', '', '{data}')")
+
+    assert [row["id"] for row in store.overview.page(Wanted(text="letters to mill")).rows] == [job]
+
+
+@pytest.mark.only_on("sqlite")
+def test_data_that_is_no_json_keeps_nobody_from_being_found(store, sql):
+    sql("INSERT INTO tasks (name, title) VALUES ('letters', 'Letters to {customer}')")
+    job = store.jobs.enqueue("letters", {"customer": "Miller"}).id
+    sql("PRAGMA ignore_check_constraints = ON")
+    sql("INSERT INTO jobs (client_id, task, title, data) VALUES (1, 'letters', '', 'no json')")
+
+    assert [row["id"] for row in store.overview.page(Wanted(text="miller")).rows] == [job]
+
+
+def test_a_number_is_found_as_the_page_writes_it(store):
+    job = store.jobs.enqueue("ocr").id
+
+    assert [row["id"] for row in store.overview.page(Wanted(text=f"#{job}")).rows] == [job]
+
+
 def test_counts_say_how_many_have_each_status(store, mixed):
     acme = store.clients.add("acme")["id"]
     store.jobs.enqueue("ocr", client="acme")
