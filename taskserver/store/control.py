@@ -154,7 +154,8 @@ class Control:
     def move(self, job_id: int, where: str) -> bool:
         """Among the waiting jobs of its client: "up", "down", "first", "last"; it takes on the priority there.
 
-        False: it stands there already.
+        A job whose turn may come moves among those of which that is so too, and that were started by hand as it
+        was, or not; any other gets its place for the time when it is due. False: it stands there already.
         """
         with self._database.write() as connection:
             job = self._job(connection, job_id)
@@ -179,6 +180,7 @@ class Control:
             jobs.c.status == Status.WAITING,
             jobs.c.type == "once",
             key < mine if ahead else key > mine,
+            *([] if job.ready is None else [jobs.c.ready == job.ready]),
         )
         nearest_first = where in ("up", "last")
         order = [-jobs.c.priority, jobs.c.position, jobs.c.id]

@@ -91,7 +91,7 @@ class Viewing:
             found.add("stop")
         if status in _RUNNING and self.offered.get(job["task"]) == "command" and not job["kill_requested_at"]:
             found.add("kill")
-        if status == Status.WAITING:
+        if status == Status.WAITING and job["ready"] is not None:  # the others stand by their time
             found.add("move")
         if not job["delete_requested_at"]:
             found.add("delete")

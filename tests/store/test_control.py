@@ -8,7 +8,7 @@ from waiting import eventually
 
 from taskserver.errors import EXIT_ERROR, EXIT_NOT_FOUND
 from taskserver.jobs import Outcome, Report, Status
-from taskserver.store import errors
+from taskserver.store import Wanted, errors
 
 
 def order(store, client="default"):
@@ -340,6 +340,20 @@ def test_a_job_moves_among_those_of_its_client_alone(store):
 
     assert order(store) == [mine[2], mine[1], mine[0]]
     assert order(store, "acme") == theirs
+
+
+def test_what_can_start_moves_past_nothing_that_can_not(store, clock):
+    """Else it would change places with a job that stands elsewhere in every list."""
+    first = store.jobs.enqueue("ocr").id
+    store.jobs.enqueue("ocr", run_at=clock.now + timedelta(hours=1))
+    by_hand = store.jobs.enqueue("ocr").id
+    last = store.jobs.enqueue("ocr").id
+    store.jobs.start(by_hand)
+
+    moved = [store.jobs.move(last, "up"), store.jobs.move(last, "up"), store.jobs.move(by_hand, "down")]
+
+    assert moved == [True, False, False]
+    assert [row["id"] for row in store.overview.page(Wanted()).rows][:3] == [by_hand, last, first]
 
 
 def test_only_waiting_jobs_move(store, claimed):

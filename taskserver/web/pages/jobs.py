@@ -81,14 +81,24 @@ def delete(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> 
 
 @router.post("/jobs/{job_id:number}/move-up")
 def move_up(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
-    told = translate("Job {id} is moved up.", id=job_id)
-    return _act(visit, job_id, lambda: visit.scope.jobs.move(job_id, "up"), told, where, back)
+    return _move(visit, job_id, "up", translate("Job {id} is moved up.", id=job_id), where, back)
 
 
 @router.post("/jobs/{job_id:number}/move-down")
 def move_down(visit: Visiting, job_id: int, where: Where = "", back: Back = "") -> Response:
-    told = translate("Job {id} is moved down.", id=job_id)
-    return _act(visit, job_id, lambda: visit.scope.jobs.move(job_id, "down"), told, where, back)
+    return _move(visit, job_id, "down", translate("Job {id} is moved down.", id=job_id), where, back)
+
+
+def _move(visit: Visit, job_id: int, way: str, told: str, where: str, back: str) -> Response:
+    alone = translate("Job {id} has no other of its client to change places with.", id=job_id)
+    return _act(
+        visit,
+        job_id,
+        lambda: visit.scope.jobs.move(job_id, way),
+        lambda moved: told if moved else alone,
+        where,
+        back,
+    )
 
 
 def _act(
