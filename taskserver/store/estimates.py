@@ -14,7 +14,8 @@ from taskserver.database.schema import jobs, runs
 from taskserver.store.rows import as_dict
 
 LOOKED_AT = 3000
-"""Among so many of the newest runs a task's durations are looked for: that is one look at the end of the table."""
+"""Among so many of the newest runs a task's durations are looked for: a look at the end of the table, or of some
+clients' runs."""
 
 OUTCOMES = 10
 _SHOWN = ("id", "job_id", "cron_entry_id", "status", "reason", "error", "started_at", "finished_at")
@@ -33,15 +34,17 @@ class Estimates:
 
         `visible`: ids of clients whose runs count; others' tell nobody anything.
         """
-        latest = select(
-            runs.c.task, runs.c.client_id, runs.c.status, runs.c.started_at, runs.c.finished_at
-        ).order_by(runs.c.id.desc())
+        latest = select(runs.c.task, runs.c.status, runs.c.started_at, runs.c.finished_at)
+        if visible is None:
+            queries = [latest.order_by(runs.c.id.desc()).limit(LOOKED_AT)]
+        else:
+            by_end = latest.order_by(runs.c.finished_at.desc(), runs.c.id.desc())
+            share = max(LOOKED_AT // max(len(visible), 1), 1)
+            queries = [by_end.where(runs.c.client_id == client_id).limit(share) for client_id in sorted(visible)]
         found: dict[str, list[float]] = {}
         with self._database.read() as connection:
-            for row in connection.execute(latest.limit(LOOKED_AT)):
-                if row.status != "finished" or row.started_at is None or row.finished_at is None:
-                    continue
-                if visible is None or row.client_id in visible:
+            for row in (row for query in queries for row in connection.execute(query)):
+                if row.status == "finished" and row.started_at is not None and row.finished_at is not None:
                     found.setdefault(row.task, []).append((row.finished_at - row.started_at).total_seconds())
         return {task: timedelta(seconds=median(seconds)) for task, seconds in found.items()}
 

@@ -7,9 +7,9 @@ up says how far it has looked, and the next one goes on there. So a page is quic
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select, tuple_
@@ -29,13 +29,16 @@ PATIENCE = timedelta(seconds=1)
 WINDOW = 20_000
 """So many runs are looked through between two looks at the clock."""
 
+MOST_SHARES = 20
+"""Several clients share the window; but beyond so many parts each is too small to be worth its two queries."""
+
 SAME = {"finished": ("finished", "success"), "failed": ("failed", "failure")}
 """Words of older programs for the same outcome."""
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class RunPlace:
     """Where a run stands in the history, also when it has been cleared away since."""
 
@@ -56,6 +59,10 @@ class RunPlace:
             return cls(from_text(moment), number)
         except (ValueError, TypeError, AttributeError, OverflowError):
             raise PageGone() from None
+
+
+BEFORE_ALL = RunPlace(datetime.max.replace(tzinfo=UTC), 2**63 - 1)
+"""Where a walk from the newest on begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +125,19 @@ class History:
         return RunPage(rows, newer, _place(rows[-1]) if rows else after)
 
 
+@dataclass(slots=True)
+class _Walk:
+    """The way through the runs of one client, or of all: `place` is how far they were looked through."""
+
+    conditions: list[ColumnElement[bool]]
+    place: RunPlace
+    rows: list[Row] = field(default_factory=list)
+    over: bool = False
+
+
 class _Search:
-    """One walk through the runs in the order of their end, in one direction."""
+    """A look through the runs in the order of their end, in one direction: client by client where not all may be
+    seen, so that neither its time nor where it stops tells anything of others' runs."""
 
     def __init__(self, database: Database, wanted: WantedRuns, *, backward: bool) -> None:
         self._backward = backward
@@ -131,47 +149,65 @@ class _Search:
         self._range += [runs.c.finished_at < wanted.until] if wanted.until is not None else []
         self._range += [runs.c.job_id == wanted.job] if wanted.job is not None else []
         self._range += [runs.c.cron_entry_id == wanted.entry] if wanted.entry is not None else []
-        self._range += list(_of_one_client(wanted))
-        self._filter = list(_filters(database, wanted))
+        self._clients = _of_clients(wanted)
+        self._filter = _filters(database, wanted)
+        self._window = max(WINDOW // min(max(len(self._clients), 1), MOST_SHARES), 1)
 
     def find(
         self, connection: Connection, start: RunPlace | None, limit: int
     ) -> tuple[list[Row], RunPlace | None]:
         """One row more than `limit` if there is one; and where the time was up, unless the end was reached."""
         deadline = time.monotonic() + PATIENCE.total_seconds()
-        found: list[Row] = []
-        place = start
+        start = start or BEFORE_ALL
+        walks = [_Walk(conditions, start) for conditions in self._clients]
         while True:
-            edge = self._edge(connection, place) if self._filter else None
-            found += self._rows(connection, place, edge, limit + 1 - len(found))
-            if edge is None or len(found) > limit:
-                return found, None
-            place = edge
-            if time.monotonic() > deadline:
-                return found, place
+            last = self._hindmost(walks)
+            rows = self._sure(walks, last)
+            if last is None or len(rows) > limit:
+                return rows[: limit + 1], None
+            if last.place != start and time.monotonic() > deadline:
+                return rows, last.place
+            self._step(connection, last, limit)
 
-    def _edge(self, connection: Connection, place: RunPlace | None) -> RunPlace | None:
+    def _hindmost(self, walks: list[_Walk]) -> _Walk | None:
+        """The walk that has come least far and can go on."""
+        nearest = min if self._backward else max
+        return nearest((walk for walk in walks if not walk.over), key=lambda walk: walk.place, default=None)
+
+    def _sure(self, walks: list[_Walk], last: _Walk | None) -> list[Row]:
+        """The rows, in order, ahead of which no walk can find another."""
+        rows = [(_place(row), row) for walk in walks for row in walk.rows]
+        if last is not None:
+            rows = [each for each in rows if (each[0] <= last.place if self._backward else each[0] >= last.place)]
+        return [row for _, row in sorted(rows, key=lambda each: each[0], reverse=not self._backward)]
+
+    def _step(self, connection: Connection, walk: _Walk, limit: int) -> None:
+        """One window further; without filters the whole way."""
+        edge = self._edge(connection, walk) if self._filter else None
+        walk.rows += self._rows(connection, walk, edge, limit + 1 - len(walk.rows))
+        walk.over = edge is None or len(walk.rows) > limit
+        walk.place = edge or walk.place
+
+    def _edge(self, connection: Connection, walk: _Walk) -> RunPlace | None:
         """The last run of the next window; None: fewer are left."""
-        query = select(runs.c.finished_at, runs.c.id).where(*self._range, *self._beyond(place))
-        row = connection.execute(query.order_by(*self._order).limit(1).offset(WINDOW - 1)).first()
+        query = select(runs.c.finished_at, runs.c.id).where(
+            *self._range, *walk.conditions, *self._beyond(walk.place)
+        )
+        row = connection.execute(query.order_by(*self._order).limit(1).offset(self._window - 1)).first()
         return None if row is None else RunPlace(row.finished_at, row.id)
 
-    def _rows(
-        self, connection: Connection, place: RunPlace | None, edge: RunPlace | None, limit: int
-    ) -> list[Row]:
+    def _rows(self, connection: Connection, walk: _Walk, edge: RunPlace | None, limit: int) -> list[Row]:
         columns: list[Any] = [column for column in runs.c if column.name != "traceback"]
         query: Any = (
             select(*columns, clients.c.name.label("client"))
             .outerjoin(clients, clients.c.id == runs.c.client_id)
-            .where(*self._range, *self._beyond(place), *self._up_to(edge), *self._filter)
+            .where(*self._range, *walk.conditions, *self._beyond(walk.place), *self._up_to(edge), *self._filter)
             .order_by(*self._order)
             .limit(limit)
         )
         return [as_dict(row) for row in connection.execute(query)]
 
-    def _beyond(self, place: RunPlace | None) -> list[ColumnElement[bool]]:
-        if place is None:
-            return []
+    def _beyond(self, place: RunPlace) -> list[ColumnElement[bool]]:
         there = (place.finished_at, place.id)
         # The first column for itself: so that every planner begins there in the index.
         if self._backward:
@@ -187,18 +223,19 @@ class _Search:
         return [runs.c.finished_at >= edge.finished_at, self._key >= there]
 
 
-def _of_one_client(wanted: WantedRuns) -> Iterator[ColumnElement[bool]]:
-    """An index has the runs of each client in this order: those of others are not even looked through."""
-    if wanted.visible is not None and len(wanted.visible) == 1:
-        yield runs.c.client_id == next(iter(wanted.visible))
+def _of_clients(wanted: WantedRuns) -> list[list[ColumnElement[bool]]]:
+    """For each client to be looked through the conditions that one index answers in this order; none: for all."""
     if wanted.client is not None:
-        yield runs.c.client_id == select(clients.c.id).where(clients.c.name == wanted.client).scalar_subquery()
+        named = select(clients.c.id).where(clients.c.name == wanted.client).scalar_subquery()
+        seen = [] if wanted.visible is None else [of_client.in_(list(wanted.visible))]
+        return [[runs.c.client_id == named, *seen]]
+    if wanted.visible is None:
+        return [[]]
+    return [[runs.c.client_id == client_id] for client_id in sorted(wanted.visible)]
 
 
 def _filters(database: Database, wanted: WantedRuns) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if wanted.visible is not None and len(wanted.visible) != 1:
-        found.append(of_client.in_(list(wanted.visible)))
     if wanted.node is not None:
         found.append(runs.c.node_id == wanted.node)
     if wanted.of_task is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from taskserver.jobs import Outcome
 from taskserver.store import RunPlace, WantedRuns
 from taskserver.store.errors import PageGone
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -89,3 +91,64 @@ def test_the_runs_of_one_client_are_found_without_a_look_at_those_of_others(stor
     page = store.history.page(WantedRuns(visible=[acme]) if by == "visible" else WantedRuns(client="acme"))
 
     assert (titles(page), page.looked_to) == (["of acme", "of acme"], None)
+
+
+@pytest.fixture
+def mingled(store, node, clock):
+    """Runs of three clients in turn; the ids of acme and cork, and of their runs, the newest first."""
+    seen = [store.clients.add(name, login="batch")["id"] for name in ("acme", "cork")]
+    store.clients.add("bolt", login="batch")
+    mine = []
+    for number in range(24):
+        client = ("acme", "bolt", "bolt", "cork")[number % 4] if number < 16 else ("cork", "bolt")[number % 2]
+        store.jobs.enqueue("ocr", title=f"of {client} {'odd' if number % 3 else 'even'}", client=client)
+        (claim,) = node.claim()
+        if number % 5:
+            clock.advance(seconds=1)
+        node.end(claim)
+        if client != "bolt":
+            mine.insert(0, claim.run_id)
+    return seen, mine
+
+
+def walked(store, wanted, limit):
+    """The ids of all pages forward, all pages backward, and the places at which a search was cut off."""
+    forward, places, place = [], [], None
+    while True:
+        page = store.history.page(wanted, before=place, limit=limit)
+        forward += [row["id"] for row in page.rows]
+        places += [page.older] if page.looked_to else []
+        place = page.older
+        if place is None:
+            break
+    backward, place = [], RunPlace(LONG_AGO, 0)
+    while place is not None:
+        page = store.history.page(wanted, after=place, limit=limit)
+        backward = [row["id"] for row in page.rows] + backward
+        place = page.newer
+    return forward, backward, places
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+@pytest.mark.parametrize("patience", [timedelta(0), timedelta(minutes=1)], ids=["cut off", "patient"])
+@pytest.mark.parametrize("title", [None, "even", "nothing holds this"])
+def test_of_several_clients_each_run_is_found_once_and_others_are_no_measure(
+    store, mingled, monkeypatch, limit, patience, title
+):
+    monkeypatch.setattr("taskserver.store.history.WINDOW", 4)
+    monkeypatch.setattr("taskserver.store.history.PATIENCE", patience)
+    seen, mine = mingled
+    expected = [number for number in mine if title is None or title in store.runs.get(number)["title"]]
+
+    forward, backward, places = walked(store, WantedRuns(visible=seen, title=title), limit)
+
+    assert forward == backward == expected
+    assert {place.id for place in places} <= set(mine)
+    assert bool(places) == (title is not None and not patience)
+
+
+def test_who_sees_two_clients_and_asks_for_one_gets_that_alone(store, mingled):
+    seen, _ = mingled
+
+    assert {row["client"] for row in store.history.page(WantedRuns(visible=seen, client="acme")).rows} == {"acme"}
+    assert store.history.page(WantedRuns(visible=seen, client="bolt")).rows == []
