@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, text
+from sqlalchemy import Column, ColumnElement, Connection, Select, func, select, text
 
 from taskserver.database import Database
 from taskserver.database.schema import audit, jobs
@@ -20,8 +20,9 @@ from taskserver.jobs import Status
 from taskserver.store.reading import Reading, as_job
 
 OVERLAP = timedelta(seconds=5)
-NEWEST = 1000
-"""So many of the newest numbers are looked at for jobs that were queued."""
+WINDOW = 1000
+WINDOWS = 50
+"""The newest numbers are looked at in so many windows at most, until one reaches back to the moment."""
 
 MOST = 500
 """Beyond so many changes at once it is better to read the list again."""
@@ -61,10 +62,13 @@ class Changes:
                 *_ids(connection, text("jobs.claim IS NOT NULL"), *seen),
                 *_ids(connection, text("jobs.ready = 2"), *seen),
                 *self._ended(connection, moment - OVERLAP, seen),
-                *self._queued(connection, moment - OVERLAP, seen),
             }
+            queued = self._queued(connection, moment - OVERLAP, seen)
             touched = self._touched(connection, moment - OVERLAP, visible)
-            wanted = {*ids, *touched, *known}
+            if queued is None or touched is None:
+                changed.too_many = True
+                return changed
+            wanted = {*ids, *queued, *touched, *known}
             changed.too_many = len(wanted - set(known)) > MOST
             if changed.too_many:
                 return changed
@@ -83,26 +87,43 @@ class Changes:
         return found
 
     @staticmethod
-    def _queued(connection: Connection, moment: datetime, seen: list[ColumnElement[bool]]) -> set[int]:
-        newest = connection.execute(select(func.max(jobs.c.id))).scalar() or 0
-        return _ids(
-            connection, jobs.c.id > newest - NEWEST, jobs.c.type == "once", jobs.c.created_at >= moment, *seen
-        )
+    def _queued(connection: Connection, moment: datetime, seen: list[ColumnElement[bool]]) -> set[int] | None:
+        mine = select(jobs.c.id).where(jobs.c.type == "once", jobs.c.created_at >= moment, *seen)
+        return _lately(connection, mine, jobs.c.id, jobs.c.created_at, moment)
 
     @staticmethod
-    def _touched(connection: Connection, moment: datetime, visible: Collection[int] | None) -> set[int]:
+    def _touched(connection: Connection, moment: datetime, visible: Collection[int] | None) -> set[int] | None:
         """Jobs with which the console did something: also those that it has deleted."""
-        newest = connection.execute(select(func.max(audit.c.id))).scalar() or 0
-        mine = [] if visible is None else [audit.c.client_id.in_(list(visible))]
-        query = select(audit.c.job_id).where(
-            audit.c.id > newest - NEWEST,
+        seen = [] if visible is None else [audit.c.client_id.in_(list(visible))]
+        mine = select(audit.c.job_id).where(
             audit.c.at >= moment,
             audit.c.job_id.is_not(None),
             audit.c.action.in_([f"job.{verb}" for verb in _VERBS]),
-            *mine,
+            *seen,
         )
-        return set(connection.execute(query.limit(MOST + 1)).scalars())
+        return _lately(connection, mine, audit.c.id, audit.c.at, moment)
 
 
 def _ids(connection: Connection, *conditions: Any) -> set[int]:
     return set(connection.execute(select(jobs.c.id).where(*conditions).limit(MOST + 1)).scalars())
+
+
+def _lately(
+    connection: Connection, wanted: Select[Any], numbers: Column[int], times: Column[datetime], moment: datetime
+) -> set[int] | None:
+    """What is wanted of the newest rows, back to the moment, however many of others stand between.
+
+    None: they reach further back than anybody would look.
+    """
+    found: set[int] = set()
+    upper = connection.execute(select(func.max(numbers))).scalar() or 0
+    for _ in range(WINDOWS):
+        lower = upper - WINDOW
+        window = wanted.where(numbers > lower, numbers <= upper)
+        found |= set(connection.execute(window.limit(MOST + 1)).scalars())
+        before = select(times).where(numbers <= lower).order_by(numbers.desc()).limit(1)
+        oldest = connection.execute(before).scalar()
+        if oldest is None or oldest < moment or len(found) > MOST:
+            return found
+        upper = lower
+    return None
