@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskserver.jobs import Outcome
+from taskserver.store import Role
 from taskserver.store.rows import shown_title
 from taskserver.web.redaction import HIDDEN, is_secret, redacted, restored
 
@@ -140,3 +142,25 @@ def test_a_title_that_is_made_of_the_data_holds_no_secret():
     of_task = {"task_title": "Fetch from {host} with {password}", "task_schema": {}}
 
     assert shown_title({**job, **of_task}) == "Fetch from example.com with ***"
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_password_in_an_address_is_shown_nowhere_whatever_a_task_says_of_it(signed_in, acme, node, store):
+    address = "ftp://anna:hunter2@host/"
+    ids = [store.jobs.enqueue("ocr", {"path": "x"}, client="acme").id for _ in range(2)]
+    claims = [node.claim(job_id) for job_id in ids]
+    for claim in claims:
+        node.report(claim, f"fetching {address}")
+    node.end(claims[0], Outcome.failed(f"no answer of {address}", traceback=f"Traceback: {address}"))
+    node.end(claims[1], Outcome.finished(f"stored at {address}"))
+    browser = signed_in(Role.OPERATOR)
+    failed, run = ids[0], claims[0].run_id
+
+    pages = [f"/jobs/{failed}", "/tasks", "/history", "/history.csv", f"/history/{run}", "/failures"]
+    pages += [f"/failures/{run}", f"/jobs/{ids[1]}"]
+    api = ["jobs", f"jobs/{failed}", f"jobs/{failed}/log", f"jobs/{failed}/explain", "runs", f"runs/{run}"]
+    pages += [f"/api/v1/{path}" for path in [*api, f"runs/{run}/output"]]
+    answers = {path: browser.get(path).text for path in pages}
+
+    assert {path for path, text in answers.items() if "hunter2" in text} == set()
+    assert {path for path, text in answers.items() if "ftp://anna:***@host/" in text} == set(answers)

@@ -17,7 +17,8 @@ from taskserver.web.scope.principal import Principal
 
 Row = dict[str, Any]
 
-_WITH_SECRETS = ("data", "checkpoint")
+_WITH_SECRETS = ("data", "checkpoint", "detail", "result", "error", "traceback", "text")
+"""Columns of jobs, runs and lines of output. In texts it is the passwords of addresses that are hidden."""
 
 
 class Door:
@@ -104,7 +105,7 @@ class Door:
 
     @staticmethod
     def shown(row: Row) -> Row:
-        """A row without the secrets in its data."""
+        """A row without the secrets in it."""
         return {name: redacted(value) if name in _WITH_SECRETS else value for name, value in row.items()}
 
 

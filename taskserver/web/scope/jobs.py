@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from taskserver.clock import to_rfc3339
 from taskserver.database import DatabaseUnavailable
 from taskserver.errors import TaskServerError, UsageError
+from taskserver.redaction import redacted
 from taskserver.store import Changed, Enqueued, Finding, Page, Place, Role, Wanted
 from taskserver.store.errors import JobNotFound
 from taskserver.texts import mark
@@ -93,12 +94,14 @@ class ScopedJobs:
     ) -> list[Row]:
         """As `store.jobs.output` has it; `run_id`: of one of its runs alone."""
         self._seen(job_id)
-        return self._door.store.jobs.output(job_id, run_id=run_id, after=after, last=last, limit=limit)
+        lines = self._door.store.jobs.output(job_id, run_id=run_id, after=after, last=last, limit=limit)
+        return [self._door.shown(line) for line in lines]
 
     def explain(self, job_id: int, show: Callable[[datetime], str] = to_rfc3339) -> list[Finding]:
         """Why it does not run, without a word of others' jobs; raises JobNotFound also for one that is gone."""
         self._seen(job_id)
-        return self._door.store.jobs.explain(job_id, show, visible=self._door.visible)
+        findings = self._door.store.jobs.explain(job_id, show, visible=self._door.visible)
+        return [replace(finding, fact=redacted(finding.fact)) for finding in findings]
 
     def changes(self, moment: datetime, *, known: Collection[int] = ()) -> Changed:
         """What may have changed since `moment`; `known` are numbers of jobs to look at as well."""
@@ -197,9 +200,9 @@ class ScopedJobs:
         """True: it is gone. False: it was asked to stop, and goes when it has ended."""
         return bool(self._act("delete", job_id))
 
-    def move(self, job_id: int, where: str) -> None:
-        """`where`: up, down, first or last, among the waiting jobs of its client."""
-        self._act("move", job_id, where)
+    def move(self, job_id: int, where: str) -> bool:
+        """`where`: up, down, first or last, as `store.jobs.move` has it. False: it stands there already."""
+        return bool(self._act("move", job_id, where))
 
     def bulk(self, verb: str, job_ids: Sequence[int]) -> BulkResult:
         """start, stop, kill or delete of many, in one transaction; one that can't keeps no other back."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from taskserver.redaction import redacted
 from taskserver.store import FailureGroup, RunPage, RunPlace, WantedRuns
 from taskserver.store.errors import RunNotFound
 from taskserver.web.scope.door import Door, Row
@@ -43,19 +45,22 @@ class ScopedRuns:
 
     def output(self, run_id: int, *, after: tuple[int, int] | None = None, limit: int | None = None) -> list[Row]:
         self._seen(run_id)
-        return self._door.store.jobs.output(run_id=run_id, after=after, limit=limit)
+        return [
+            self._door.shown(line)
+            for line in self._door.store.jobs.output(run_id=run_id, after=after, limit=limit)
+        ]
 
     def failures(
         self, *, client: str | None = None, task: str | None = None, since: datetime | None = None
     ) -> list[FailureGroup]:
         """Raises ClientNotFound."""
         wanted = self._door.filtered({"client": client, "task": task, "since": since})
-        return self._door.store.failures.groups(**wanted)
+        return [_shown(group) for group in self._door.store.failures.groups(**wanted)]
 
     def failure_group(self, run_id: int) -> FailureGroup:
         """The group to which this run belongs. Raises RunNotFound, also for one that has not failed."""
         self._seen(run_id)
-        return self._door.store.failures.group_of(run_id, visible=self._door.visible)
+        return _shown(self._door.store.failures.group_of(run_id, visible=self._door.visible))
 
     def durations(self) -> dict[str, timedelta]:
         """The usual duration of each task; worth keeping for a minute."""
@@ -66,3 +71,7 @@ class ScopedRuns:
         if not self._door.sees(run["client_id"]):
             raise RunNotFound(run_id=run_id)
         return run
+
+
+def _shown(group: FailureGroup) -> FailureGroup:
+    return replace(group, error=redacted(group.error), pattern=redacted(group.pattern))
