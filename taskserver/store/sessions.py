@@ -24,6 +24,9 @@ SEEN_EVERY = timedelta(minutes=1)
 
 BATCH = 500
 
+MESSAGES = 10
+"""So many of the last messages are kept for a session's next page."""
+
 Row = dict[str, Any]
 
 
@@ -86,13 +89,26 @@ class Sessions:
                 as_dict(row) for row in connection.execute(mine.order_by(sessions.c.seen_at.desc()).limit(100))
             ]
 
-    def put_flash(self, id_hash: str, messages: list[dict[str, str]]) -> None:
-        """Kept for the next page that this session is shown."""
+    def tell(self, id_hash: str, message: dict[str, str]) -> None:
+        """Kept for the next page that this session is shown, with at most MESSAGES others."""
         with self._database.write() as connection:
-            connection.execute(update(sessions).where(sessions.c.id_hash == id_hash).values(flash=messages))
+            mine = sessions.c.id_hash == id_hash
+            told = connection.execute(select(sessions.c.flash).where(mine).with_for_update()).scalar()
+            messages = [*(told or ()), message][-MESSAGES:]
+            connection.execute(update(sessions).where(mine).values(flash=messages))
 
-    def drop_flash(self, id_hash: str) -> None:
-        self._write_when_free(update(sessions).where(sessions.c.id_hash == id_hash).values(flash=None))
+    def take_messages(self, id_hash: str) -> list[dict[str, str]]:
+        """What was told, once. A page that only looks must not wait for a writer: rather it is told again."""
+        mine = sessions.c.id_hash == id_hash
+        try:
+            with self._database.write(patience=BRIEF) as connection:
+                told = connection.execute(select(sessions.c.flash).where(mine).with_for_update()).scalar()
+                connection.execute(update(sessions).where(mine).values(flash=None))
+        except DatabaseUnavailable as error:
+            log.debug("not taken away this time: %s", error)
+            with self._database.read() as connection:
+                told = connection.execute(select(sessions.c.flash).where(mine)).scalar()
+        return list(told or ())
 
     def prune(self, *, idle: timedelta) -> int:
         """Removes at most BATCH sessions that are over; returns how many."""

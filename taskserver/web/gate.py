@@ -137,8 +137,7 @@ class Gate:
         )
         visit.session_hash = str(session["id_hash"])
         visit.csrf = csrf.token_for(secret)
-        flash = session["flash"]
-        visit.flash = list(flash) if isinstance(flash, list) else []
+        visit.has_flash = bool(session["flash"])
 
     def _speak_as(self, visit: Visit) -> None:
         """In this task, so that every thread that works for the request inherits it."""

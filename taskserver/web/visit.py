@@ -70,7 +70,8 @@ class Visit:
     principal: Principal | None = None
     session_hash: str | None = None
     csrf: str = ""
-    flash: list[dict[str, str]] = field(default_factory=list)
+    has_flash: bool = False
+    """Whether there are messages for the next page."""
     new_cookie: str | None = None
     """The secret of a visitor's cookie that is to be set with the answer."""
 
@@ -181,10 +182,9 @@ class Visit:
 
     def tell(self, text: str, *, kind: str = "good") -> None:
         """A message at the top of the next page: `kind` is good, bad or note."""
-        if self.session_hash is None:
-            return
-        self.flash = [*self.flash, {"kind": kind, "text": text}][-10:]
-        self.console.store.sessions.put_flash(self.session_hash, self.flash)
+        if self.session_hash is not None:
+            self.console.store.sessions.tell(self.session_hash, {"kind": kind, "text": text})
+            self.has_flash = True
 
     def sealed(self, response: Response) -> Response:
         """The answer with the visitor's cookie, where there was none."""
@@ -195,10 +195,10 @@ class Visit:
     # ---
 
     def _take_flash(self) -> list[dict[str, str]]:
-        taken, self.flash = self.flash, []
-        if taken and self.session_hash is not None:
-            self.console.store.sessions.drop_flash(self.session_hash)
-        return taken
+        if not self.has_flash or self.session_hash is None:
+            return []
+        self.has_flash = False
+        return self.console.store.sessions.take_messages(self.session_hash)
 
     def _part(
         self, template: str, name: str, values: dict[str, Any], kept: dict[Hashable, str] | None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -118,15 +119,38 @@ def test_what_is_over_is_pruned(store, begin, clock):
     assert store.sessions.resume("new", idle=IDLE) is not None
 
 
-def test_a_flash_is_kept_for_the_next_page(store, begin):
+def test_messages_are_kept_for_the_next_page_and_told_once(store, begin):
     begin()
-    store.sessions.put_flash("h1", [{"kind": "good", "text": "Gespeichert ✓"}])
+    for number in range(12):
+        store.sessions.tell("h1", {"kind": "good", "text": f"Gespeichert ✓ {number}"})
 
-    kept = store.sessions.resume("h1", idle=IDLE)["flash"]
-    store.sessions.drop_flash("h1")
+    there = bool(store.sessions.resume("h1", idle=IDLE)["flash"])
+    told = store.sessions.take_messages("h1")
 
-    assert kept == [{"kind": "good", "text": "Gespeichert ✓"}]
+    assert there is True
+    assert [message["text"] for message in told] == [f"Gespeichert ✓ {number}" for number in range(2, 12)]
     assert store.sessions.resume("h1", idle=IDLE)["flash"] is None
+    assert store.sessions.take_messages("h1") == store.sessions.take_messages("nobody") == []
+
+
+def test_no_message_is_lost_when_several_requests_tell_one_at_once(store, begin):
+    begin()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store.sessions.tell("h1", {"kind": "good", "text": str(number)}), range(8)))
+
+    assert sorted(message["text"] for message in store.sessions.take_messages("h1")) == list("01234567")
+
+
+def test_messages_are_told_while_somebody_writes(store, begin):
+    begin()
+    store.sessions.tell("h1", {"kind": "good", "text": "done"})
+
+    if store.database.dialect.name == "sqlite":
+        with store.database.connect() as other, store.database.write(other):
+            told = store.sessions.take_messages("h1")
+        assert told == [{"kind": "good", "text": "done"}]
+    assert store.sessions.take_messages("h1") == [{"kind": "good", "text": "done"}]
 
 
 def test_looking_does_not_wait_for_a_writer(store, begin, clock):

@@ -65,6 +65,22 @@ def test_the_buttons_are_those_that_can_do_something(signed_in, acme):
     assert f"/jobs/{acme.jobs['failed']}/again" in row(page, acme.jobs["failed"])
 
 
+def test_a_job_that_waits_for_its_time_can_not_be_moved_in_the_list(signed_in, acme, store, clock):
+    later = store.jobs.enqueue("ocr", {"path": "x"}, client="acme", run_at=clock() + timedelta(hours=1)).id
+
+    assert "move-up" not in row(signed_in(Role.OPERATOR).get("/tasks").text, later)
+
+
+def test_who_moves_a_job_that_stands_at_the_end_is_told_so(signed_in, acme):
+    browser = signed_in(Role.OPERATOR)
+    browser.get("/tasks")
+
+    page = browser.followed(browser.post(f"/jobs/{acme.jobs['waiting']}/move-up")).text
+
+    assert "has no other of its client to change places with" in page
+    assert "is moved up" not in page
+
+
 def test_a_viewer_sees_no_button_and_can_press_none(signed_in, acme, store):
     browser = signed_in(Role.VIEWER, "acme")
     page = browser.get("/tasks").text

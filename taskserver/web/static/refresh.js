@@ -2,6 +2,7 @@
 // page works all the same, by loading it again.
 
 import { morph } from "./morph.js";
+import { begin as watchPresses, steadily } from "./steady.js";
 
 const PARTS = "[data-part][id]";
 const SLOWEST = 60;
@@ -21,14 +22,15 @@ export function begin() {
   window.setTimeout(round, seconds * 1000);
   document.addEventListener("visibilitychange", () => document.hidden || update(partNames()));
   document.addEventListener("submit", send);
+  watchPresses();
 }
 
 function partNames() {
   return [...document.querySelectorAll(PARTS)].map((part) => part.id);
 }
 
-/** Fetches these parts of this page anew; whether that worked. */
-export async function update(names) {
+/** Fetches these parts of this page anew and shows them by `draw`; whether that worked. */
+export async function update(names, draw = show) {
   if (!names.length) return true;
   try {
     const answer = await fetch(window.location.href, {
@@ -38,7 +40,8 @@ export async function update(names) {
     });
     if (answer.status === 401) window.location.reload();
     if (!answer.ok) return false;
-    show(await answer.text());
+    const html = await answer.text();
+    steadily(() => draw(html));
     return true;
   } catch {
     return false;
@@ -50,9 +53,17 @@ function show(html) {
   for (const part of [...fresh.body.children]) {
     const present = part.id && document.getElementById(part.id);
     if (present) morph(present, part);
+    if (present && part.dataset.csrf) renew(part.dataset.csrf);
   }
   const live = [...fresh.querySelectorAll("[data-live]")].map((each) => each.textContent.trim()).join(" ");
   if (live) say(live);
+}
+
+/** The token of all forms: also of those that stand in no part, after a new sign-in in another window. */
+function renew(token) {
+  for (const field of document.querySelectorAll("input[name=csrf_token]")) {
+    if (field.value !== token) field.value = token;
+  }
 }
 
 /** Said once by a screen reader, when it has nothing else to say. */
@@ -111,7 +122,7 @@ async function goOn(address) {
   const there = new URL(address || window.location.href, window.location.href);
   if (there.pathname === window.location.pathname) {
     if (there.search !== window.location.search && there.search) window.history.replaceState(null, "", there);
-    await update(["part_flash", ...partNames()]);
+    await update(["part_flash", ...partNames()], (html) => float(() => show(html)));
   } else {
     window.location.assign(there);
   }
@@ -128,5 +139,21 @@ function complain(html) {
   sign.className = "sign";
   sign.setAttribute("aria-hidden", "true");
   message.append(sign, text);
-  place.replaceChildren(message);
+  steadily(() => float(() => place.replaceChildren(message)));
+}
+
+/** Messages of what was done in place stand above the page, in sight wherever one has scrolled, and move nothing. */
+function float(change) {
+  document.body.classList.add("in-place");
+  change();
+  const place = document.getElementById("part_flash");
+  const last = place?.lastElementChild;
+  if (!last) return;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "quiet small";
+  close.setAttribute("aria-label", document.body.dataset.close);
+  close.textContent = "✕";
+  close.addEventListener("click", () => place.replaceChildren());
+  last.append(close);
 }

@@ -268,6 +268,63 @@ def test_after_an_action_the_focus_is_in_the_row(window, add_user, make_tenant, 
     window.until(f"document.activeElement.id === 'job-{waiting}'")
 
 
+def test_a_second_press_reaches_no_other_job_that_has_moved_there(window, add_user, make_tenant, node, store):
+    tenant = make_tenant("acme")
+    jobs = [store.jobs.enqueue("ocr", {"path": "x"}, client="acme").id for _ in range(6)]
+    add_user(Role.OPERATOR)
+    window.sign_in()
+    page = window.open("/tasks")
+    box = page.locator(f"#job-{jobs[0]}-stop").bounding_box()
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    page.mouse.click(*place)
+    window.until(f"!document.getElementById('job-{jobs[0]}-stop')")
+    page.mouse.click(*place)  # now the next one's
+    page.mouse.click(*place)
+    page.click(f"#job-{jobs[3]}-stop")  # somewhere else, meant
+    window.until(f"!document.getElementById('job-{jobs[3]}-stop')")
+
+    stopped = {job["id"] for job in store.jobs.find(status="stopped")}
+    assert stopped - {tenant.jobs["stopped"]} == {jobs[0], jobs[3]}
+    assert store.audit.find(action="job.delete") == []
+
+
+def test_what_was_done_is_told_in_sight_and_moves_nothing(window, add_user, make_tenant, node, store):
+    make_tenant("acme")
+    jobs = [store.jobs.enqueue("ocr", {"path": "x"}, client="acme").id for _ in range(30)]
+    add_user(Role.OPERATOR)
+    window.sign_in()
+    page = window.open("/tasks")
+    page.locator(f"#job-{jobs[25]}-stop").scroll_into_view_if_needed()
+    before = page.evaluate("document.querySelector('h1').getBoundingClientRect().top")
+
+    page.click(f"#job-{jobs[25]}-stop")
+
+    window.until("document.querySelector('#part_flash .flash')")
+    flash = page.locator("#part_flash .flash").bounding_box()
+    assert page.evaluate("document.querySelector('h1').getBoundingClientRect().top") == before
+    assert flash["y"] >= 0
+    assert flash["y"] + flash["height"] <= page.viewport_size["height"]
+    page.click("#part_flash button")
+    assert page.locator("#part_flash .flash").count() == 0
+
+
+def test_forms_outside_of_the_parts_get_the_token_of_a_new_login(window, add_user, make_tenant, node, store):
+    make_tenant("acme")
+    add_user(Role.OPERATOR)
+    window.sign_in()
+    page = window.open("/tasks")
+    page.evaluate("for (const each of document.querySelectorAll('[name=csrf_token]')) each.value = 'earlier'")
+
+    window.until("[...document.querySelectorAll('[name=csrf_token]')].every((each) => each.value !== 'earlier')")
+    page.check("[data-select-all] input")
+    page.click("#bulk button[value=stop]")
+
+    window.until("document.getElementById('part_flash').innerText.includes('stopped')")
+    page.click(".who button")
+    window.until("location.pathname === '/login'")
+
+
 def test_all_are_selected_and_deleted_at_once(window, add_user, make_tenant, node, store):
     tenant = make_tenant("acme")
     add_user(Role.OPERATOR)
