@@ -39,7 +39,7 @@ def _never(schedule: Schedule) -> Warning:
     written = " ".join(field.text for field in schedule.fields)
     return Warning(
         "never",
-        f"{written!r} never runs: no date there is matches it",
+        f"{written!r} never runs: no date matches it",
         f"{written!r} läuft nie: Es gibt kein Datum, auf das der Ausdruck passt",
     )
 

@@ -30,7 +30,10 @@ class WrongLogin(UsageError):
 
 
 class LinkUsedUp(UsageError):
-    text = mark("this link was used or is too old; `task_server console login-url` prints a new one")
+    text = mark(
+        "this link was used or is too old; sign in, or call `task_server console login-url` for a new one if "
+        "there is no user yet"
+    )
 
 
 class PasswordLinkUsedUp(UsageError):
