@@ -105,13 +105,26 @@ def raised(error: BaseException, stop_reason: Reason | None, task: Task, claim: 
     measured["traceback"] = frames_of(error)
     if isinstance(error, Fail):
         return failed(text_of(error) or "the task failed", task, claim, for_good=True, **measured)
-    return failed(sentence(error), task, claim, reason=_reason(error), **measured)
+    return failed(_with_root_cause(error), task, claim, reason=_reason(error), **measured)
 
 
 def _reason(error: BaseException) -> Reason:
     if isinstance(error, MemoryError):
         return Reason.MEMORY
     return Reason.TIMEOUT if isinstance(error, TimedOut) else Reason.ERROR
+
+
+def _with_root_cause(error: BaseException) -> str:
+    """What was raised, and in its first line, which lists show, what that was raised from in the end."""
+    root, known = error, {id(error)}
+    while root.__cause__ is not None and id(root.__cause__) not in known:
+        root = root.__cause__
+        known.add(id(root))
+    if root is error:
+        return sentence(error)
+    first, line_end, others = sentence(error).partition("\n")
+    cause = sentence(root).partition("\n")[0]
+    return f"{first} (cause: {cause}){line_end}{others}"
 
 
 def sentence(error: BaseException) -> str:

@@ -88,6 +88,37 @@ def test_whatever_a_task_raises_becomes_a_failure_and_the_slot_goes_on(bench, er
     assert bench.run("next").result == "fine"
 
 
+def test_the_root_cause_is_told_in_the_first_line(bench):
+    def work():
+        try:
+            try:
+                {}["page"]
+            except KeyError as error:
+                raise ValueError("no page\nsecond line") from error
+        except ValueError as error:
+            raise RuntimeError("could not convert\nbook 7") from error
+
+    def round_about():
+        first, second = ValueError("first"), ValueError("second")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    def on_the_way():
+        try:
+            {}["page"]
+        except KeyError:
+            raise RuntimeError("something else") from None
+
+    told = {}
+    for task in (work, round_about, on_the_way):
+        bench.offer(task)
+        told[task.__name__] = bench.run().error
+
+    assert told["work"] == "RuntimeError: could not convert (cause: KeyError: 'page')\nbook 7"
+    assert told["round_about"] == "ValueError: first (cause: ValueError: second)"
+    assert told["on_the_way"] == "RuntimeError: something else"
+
+
 def test_the_traceback_begins_with_the_tasks_own_frames(bench):
     def inner():
         raise ValueError("deep")
