@@ -14,6 +14,7 @@ from browsing import PASSWORD, Browser
 import taskserver.web
 from taskserver.store import Role
 from taskserver.web.gate import OPEN, OPEN_BELOW
+from taskserver.web.security import limits
 from taskserver.web.security.headers import ALWAYS
 from taskserver.web.security.hosts import is_own, own_names
 from taskserver.web.security.tokens import new_token
@@ -285,8 +286,24 @@ def test_too_large_a_body_is_refused_unread(make_app, caplog):
     assert caplog.text.count("too large") == 2
 
 
-def test_a_body_that_does_not_come_is_given_up(make_app, caplog):
-    app = make_app(seconds_for_body=0.05)
+def test_a_stranger_has_room_for_a_small_form_alone(stranger, signed_in):
+    form = b"x" * 20_000
+
+    announced = stranger.http.post("/login", content=form)
+    streamed = stranger.http.post("/login", content=iter([form[:10_000], form[10_000:]]))
+    user = signed_in(Role.OPERATOR)
+    user.get("/account")
+    of_a_user = user.post("/logout", {"more": form.decode()})
+
+    assert (announced.status_code, streamed.status_code) == (413, 413)
+    assert "16384" in announced.text
+    assert of_a_user.status_code == 303
+
+
+@pytest.mark.parametrize(("for_all", "for_strangers"), [(0.05, 30.0), (30.0, 0.05)])
+def test_a_body_that_does_not_come_is_given_up(make_app, monkeypatch, caplog, for_all, for_strangers):
+    monkeypatch.setattr(limits, "SECONDS_OF_STRANGERS", for_strangers)
+    app = make_app(seconds_for_body=for_all)
     sent: list[dict[str, Any]] = []
 
     async def never() -> dict[str, Any]:

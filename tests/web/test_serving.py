@@ -244,7 +244,7 @@ def test_answers_are_sent_at_once(make_settings):
 
 
 def test_who_opens_many_connections_and_says_nothing_keeps_nobody_out(app, serve, connect, monkeypatch, caplog):
-    monkeypatch.setattr(serving.Patient, "most_quiet", 5)
+    monkeypatch.setattr(serving.Patient, "most_waiting", 5)
     _, port, _ = serve(app)
 
     with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
@@ -259,6 +259,116 @@ def test_who_opens_many_connections_and_says_nothing_keeps_nobody_out(app, serve
     assert status == 200
     assert ended == [b""] * 7
     assert "says nothing" in caplog.text
+
+
+HALF_A_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nname="
+
+
+@pytest.fixture
+def few_connections(monkeypatch):
+    """A tenth of the connections that there are: 20 may wait for their clients, of 30 in all."""
+    monkeypatch.setattr(serving.Patient, "most_waiting", 20)
+    monkeypatch.setattr(serving, "CONNECTIONS", 30)
+
+
+def test_who_sends_many_bodies_by_half_keeps_nobody_out(app, serve, connect, few_connections, caplog):
+    _, port, _ = serve(app)
+
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
+        half = []
+        for _ in range(31):
+            half.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)))
+            half[-1].sendall(HALF_A_BODY)
+        statuses = [_status_of(connect(port), path) for path in ("/login", "/healthz")]
+        assert all(_is_over(each) for each in half[:11])
+
+    assert statuses == [200, 200]
+    assert "from 127.0.0.1 that says nothing" in caplog.text
+
+
+def test_who_takes_no_answer_keeps_nobody_out(serve, connect, few_connections):
+    """A closed connection lasts until its answer is taken: these are cut off."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(0 if scope["path"] == "/short" else 200):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b"end", "more_body": False})
+
+    _, port, _ = serve(app)
+    with contextlib.ExitStack() as stack:
+        for _ in range(31):
+            greedy = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            greedy.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert greedy.recv(1) == b"H"
+        status = _status_of(connect(port), "/short")
+
+    assert status == 200
+
+
+def test_room_is_made_at_the_cost_of_who_takes_most_of_it(app, serve, connect, few_connections):
+    _, port, _ = serve(app)
+    patient = connect(port)
+    assert _status_of(patient, "/login") == 200
+
+    with contextlib.ExitStack() as stack:
+        many = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), timeout=20, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(31)
+        ]
+        assert all(_is_over(each) for each in many[:12])
+        kept = patient.sock
+        status = _status_of(patient, "/login")
+
+    assert status == 200
+    assert patient.sock is kept
+
+
+def test_a_full_house_is_told_once_with_who_was_refused(serve, connect, few_connections, caplog):
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    async def app(scope, receive, send):
+        import anyio.to_thread
+
+        if scope["path"] == "/slow":
+            begun.release()
+            await anyio.to_thread.run_sync(go_on.wait, 20, limiter=anyio.CapacityLimiter(1))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    _, port, _ = serve(app)
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
+        stack.callback(go_on.set)
+        for _ in range(30):
+            busy = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            busy.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert begun.acquire(timeout=20)
+        refused = [_answer_of(connect(port), "/") for _ in range(3)]
+
+    assert [(each.status, each.headers["retry-after"]) for each in refused] == [(503, "5")] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused: a request from 127.0.0.1, since 30 connections are open already"
+    ]
+
+
+def _is_over(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(10) == b""
+    except ConnectionResetError:  # what it has sent was never read
+        return True
+
+
+def _answer_of(connection: http.client.HTTPConnection, path: str) -> http.client.HTTPResponse:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    response.read()
+    return response
+
+
+def _status_of(connection: http.client.HTTPConnection, path: str) -> int:
+    return _answer_of(connection, path).status
 
 
 def test_a_taken_port_is_one_sentence():
