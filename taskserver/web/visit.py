@@ -29,6 +29,7 @@ from taskserver.web.navigation import entries_for
 from taskserver.web.scope import Principal, Scope
 from taskserver.web.security.cookies import VISIT, Cookies
 from taskserver.web.security.throttle import Throttle
+from taskserver.web.security.turns import Turns
 
 if TYPE_CHECKING:
     from taskserver.store import Store
@@ -57,6 +58,7 @@ class Console:
     """Paths of pages that there are."""
     usual: UsualDurations = field(default_factory=UsualDurations)
     looks: Looks = field(default_factory=Looks)
+    turns: Turns = field(default_factory=Turns)
     listeners: Listeners = field(default_factory=Listeners)
     metrics: Metrics = field(default_factory=Metrics)
 

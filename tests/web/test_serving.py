@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ import pytest
 from waiting import eventually
 
 from taskserver.config import ConsoleSettings
-from taskserver.web import serving
+from taskserver.web import serving, signing_in
+from taskserver.web.security.turns import MOST_OF_ONE
 from taskserver.web.serving import CannotListen, CannotUseCertificate, ConsoleServer, bind
 
 pytestmark = pytest.mark.only_on("sqlite")  # what differs between databases is tested below the pages
@@ -351,6 +354,41 @@ def test_a_full_house_is_told_once_with_who_was_refused(serve, connect, few_conn
     assert [record.getMessage() for record in caplog.records] == [
         "refused: a request from 127.0.0.1, since 30 connections are open already"
     ]
+
+
+def test_many_logins_at_once_hold_up_nobody_else(app, serve, connect, add_user, monkeypatch):
+    add_user()
+    go_on = threading.Event()
+    monkeypatch.setattr(signing_in, "verified", lambda *_: not go_on.wait(20))
+    _, port, _ = serve(app)
+    page = connect(port)
+    page.request("GET", "/login")
+    response = page.getresponse()
+    token = response.read().decode().partition('name="csrf_token" value="')[2].partition('"')[0]
+    headers = {
+        "Cookie": response.headers["set-cookie"].partition(";")[0],
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+    logins = [connect(port) for _ in range(24)]
+    for number, each in enumerate(logins):
+        each.request("POST", "/login", f"csrf_token={token}&name=n{number}&password=wrong+password", headers)
+    try:
+        refused = 24 - MOST_OF_ONE
+        eventually(lambda: len(_answered(logins)) == refused, what="the answers to those who came last")
+        meanwhile = _status_of(page, "/login")
+    finally:
+        go_on.set()
+    answers = [each.getresponse() for each in logins]
+
+    assert meanwhile == 200
+    statuses = Counter(each.status for each in answers)
+    assert statuses == {400: MOST_OF_ONE, 429: refused}
+    assert {each.headers["retry-after"] for each in answers if each.status == 429} == {"2"}
+
+
+def _answered(connections: list[http.client.HTTPConnection]) -> list[socket.socket]:
+    return select.select([each.sock for each in connections], [], [], 0)[0]
 
 
 def _is_over(connection: socket.socket) -> bool:

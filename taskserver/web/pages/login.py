@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Form, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from taskserver.errors import TaskServerError
@@ -37,8 +38,12 @@ def login(visit: Visiting, next: str = "", left: Annotated[bool, Query()] = Fals
 
 
 @router.post("/login")
-def enter(visit: Visiting, name: Name, password: Password, next: Annotated[str, Form()] = "") -> Response:
-    there = safe_path(next)
+async def enter(visit: Visiting, name: Name, password: Password, next: Annotated[str, Form()] = "") -> Response:
+    async with visit.console.turns.take(visit.source):
+        return await run_in_threadpool(_enter, visit, name, password, safe_path(next))
+
+
+def _enter(visit: Visit, name: str, password: str, there: str) -> Response:
     response = RedirectResponse(visit.url(there or "/"), status_code=303)
     try:
         sign_in(visit, name, password, response)
