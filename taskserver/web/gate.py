@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskserver.store import Grant, Role
@@ -74,6 +74,8 @@ class Gate:
                     self._console.looks.forget()
         except Refused:
             raise
+        except ClientDisconnect:  # there is nobody to answer
+            log.info("broken off: a request from %s whose body did not arrive", visit.source)
         except Exception as error:  # the boundary of a request: it gets an answer, the log the rest
             if begun:
                 raise

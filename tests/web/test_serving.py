@@ -20,7 +20,9 @@ import pytest
 from waiting import eventually
 
 from taskserver.config import ConsoleSettings
+from taskserver.store import Role
 from taskserver.web import serving, signing_in
+from taskserver.web.security.tokens import new_token
 from taskserver.web.security.turns import MOST_OF_ONE
 from taskserver.web.serving import CannotListen, CannotUseCertificate, ConsoleServer, bind
 
@@ -307,6 +309,29 @@ def test_who_takes_no_answer_keeps_nobody_out(serve, connect, few_connections):
         status = _status_of(connect(port), "/short")
 
     assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/login", ["broken off: a request from 127.0.0.1 whose body did not arrive"]),
+        ("/api/v1/jobs", []),  # the line of the request says it: 422
+    ],
+)
+def test_a_body_that_is_broken_off_is_no_fault_of_ours(app, store, serve, caplog, path, told):
+    token = new_token()
+    store.tokens.add("program", token.hash, prefix=token.prefix, role=Role.OPERATOR)
+    authorization = f"Authorization: Bearer {token.text}\r\n".encode() if path.startswith("/api/") else b""
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: 9\r\nContent-Type: application/json\r\n\r\n"
+    _, port, _ = serve(app)
+
+    with caplog.at_level(logging.INFO):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as half:
+            half.sendall(head % (path.encode(), authorization) + b"{")
+        eventually(lambda: path in caplog.text, what="the line of the request")
+
+    assert {(record.levelno, record.exc_info) for record in caplog.records} == {(logging.INFO, None)}
+    assert [record.getMessage() for record in caplog.records if record.name == "taskserver.web"] == told
 
 
 def test_room_is_made_at_the_cost_of_who_takes_most_of_it(app, serve, connect, few_connections):
