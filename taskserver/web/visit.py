@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from taskserver.config import Settings
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
-from taskserver.texts import language, mark
+from taskserver.store import Role
+from taskserver.texts import language, mark, translate
 from taskserver.web import moments
 from taskserver.web.kept import Looks, UsualDurations
 from taskserver.web.listeners import Listeners
@@ -125,6 +126,13 @@ class Visit:
 
     # --- answers
 
+    def sentence_of(self, error: TaskServerError) -> str:
+        """What may be told of an error: a database's file, host and user are for administrators of all clients."""
+        everything = self.principal is not None and self.principal.may_everywhere(Role.ADMINISTRATOR)
+        if isinstance(error, DatabaseFault) and not everything:
+            return translate("the database can't be used at the moment; the log says why.")
+        return error.message()
+
     def render(
         self,
         template: str,
@@ -175,7 +183,7 @@ class Visit:
         """
         try:
             answer = action()
-        except (NotFound, NotAllowed, DatabaseUnavailable):
+        except (NotFound, NotAllowed, DatabaseFault):
             raise
         except TaskServerError as error:
             return self.redirect(back, told=error.message(), kind="bad", **query)
@@ -242,8 +250,8 @@ class Visit:
         try:
             waiting = None if self.autostart else self.console.looks.counts(self.scope)["waiting"]
             return self.console.status.banners(waiting)
-        except DatabaseUnavailable as error:
-            return [{"kind": "bad", "text": error.message()}]
+        except DatabaseFault as error:
+            return [{"kind": "bad", "text": self.sentence_of(error)}]
 
 
 async def _visit(request: Request) -> Visit:

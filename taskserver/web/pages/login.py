@@ -8,6 +8,7 @@ from fastapi import Form, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from taskserver.database import DatabaseFault
 from taskserver.errors import TaskServerError
 from taskserver.web.errors import status_of
 from taskserver.web.pages import page_router
@@ -47,6 +48,8 @@ def _enter(visit: Visit, name: str, password: str, there: str) -> Response:
     response = RedirectResponse(visit.url(there or "/"), status_code=303)
     try:
         sign_in(visit, name, password, response)
+    except DatabaseFault:
+        raise
     except TaskServerError as error:
         status = status_of(error)
         answer = visit.render(
@@ -83,7 +86,7 @@ def first_administrator(visit: Visiting, link: Annotated[str, Form()], name: Nam
     response = RedirectResponse(visit.url("/"), status_code=303)
     try:
         make_first_administrator(visit, link, name.strip(), password, response)
-    except LinkUsedUp:
+    except (LinkUsedUp, DatabaseFault):
         raise
     except TaskServerError as error:
         return visit.render(
@@ -111,7 +114,7 @@ def chosen(visit: Visiting, link: Annotated[str, Form()], password: Password, ag
         if password != again:
             raise NotTheSame()
         choose_password(visit, link, password, response)
-    except PasswordLinkUsedUp:
+    except (PasswordLinkUsedUp, DatabaseFault):
         raise
     except TaskServerError as error:
         status = int(status_of(error))
