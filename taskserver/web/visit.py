@@ -141,7 +141,7 @@ class Visit:
         kept: Mapping[str, dict[Hashable, str]] | None = None,
         **values: Any,
     ) -> Response:
-        """The page, or the parts of it that the request's header X-Part names.
+        """The page, or the parts of it that the request's header X-Part names, each once.
 
         `kept`: parts that are drawn once for all who look at the same with the same rights, language and zone, and
         where they are kept meanwhile. Such a part holds nothing that is one person's own.
@@ -152,7 +152,7 @@ class Visit:
             page = self.console.templates.page(template, {**values, "flash": self._take_flash()})
             response: Response = HTMLResponse(page, status_code=status)
         else:
-            names = wanted[:_LONGEST_PARTS].split()
+            names = list(dict.fromkeys(wanted[:_LONGEST_PARTS].split()))
             # A page that brings itself up to date must not take away what the next page is to say.
             flash = self._take_flash() if FLASH_PART in names else []
             values["flash"] = flash
