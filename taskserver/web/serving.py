@@ -19,7 +19,7 @@ import anyio.to_thread
 import h11
 import uvicorn
 from fastapi import FastAPI
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -75,7 +75,7 @@ class Patient(H11Protocol):
         super().__init__(*arguments, **more)
         self.logger = logging.getLogger(PROTOCOL_LOG)
         self._rarely = rarely
-        self._served, self.app = self.app, self._serve_if_there_is_room
+        self._served, self.app = self.app, self._serve_or_refuse
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -155,16 +155,25 @@ class Patient(H11Protocol):
         self.connections.discard(oldest)  # else it would be found again before the loop has told it of its end
         oldest.transport.abort()
 
-    async def _serve_if_there_is_room(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """uvicorn's own limit_concurrency would say nothing of whom it refuses."""
-        if max(len(self.connections), len(self.tasks)) <= CONNECTIONS:
-            await self._served(scope, receive, send)
-            return
-        self._rarely.warning(
-            "refused: a request from %s, since %d connections are open already", _host(self.client), CONNECTIONS
-        )
-        headers = {"connection": "close", "retry-after": str(SECONDS_UNTIL_ROOM)}
-        await PlainTextResponse("Service Unavailable\n", 503, headers)(scope, receive, send)
+    async def _serve_or_refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
+        await (self._served if refusal is None else refusal)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What is said before anything else looks at the request, and for the last time on this connection."""
+        source = _host(self.client)
+        names = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= names:  # RFC 9112, 6.3
+            log.warning("refused: a request from %s that says in two ways how long it is", source)
+            return PlainTextResponse("Bad Request\n", 400, {"connection": "close"})
+        # uvicorn's own limit_concurrency would say nothing of whom it refuses.
+        if max(len(self.connections), len(self.tasks)) > CONNECTIONS:
+            self._rarely.warning(
+                "refused: a request from %s, since %d connections are open already", source, CONNECTIONS
+            )
+            headers = {"connection": "close", "retry-after": str(SECONDS_UNTIL_ROOM)}
+            return PlainTextResponse("Service Unavailable\n", 503, headers)
+        return None
 
 
 class _Loop(asyncio.SelectorEventLoop):

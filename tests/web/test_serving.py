@@ -148,6 +148,23 @@ def test_what_is_no_http_is_refused_in_one_line_that_says_whose_it_is(app, serve
     ]
 
 
+def test_a_request_that_says_its_length_in_two_ways_ends_the_connection(app, serve, caplog):
+    """A proxy may go by the one and we by the other: then the rest of a body would be a request of somebody's."""
+    _, port, _ = serve(app)
+    twice = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    another = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    with caplog.at_level(logging.WARNING), socket.create_connection(("127.0.0.1", port), timeout=20) as odd:
+        odd.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + twice + another)
+        answer = odd.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused: a request from 127.0.0.1 that says in two ways how long it is"
+    ]
+
+
 def test_what_is_no_http_in_the_middle_of_an_answer_ends_the_connection(serve, caplog):
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
