@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taskserver.cli.command import group
+from taskserver.cli.command import group, option
 from taskserver.cli.output import note, print_json, say
 from taskserver.cli.session import Session, pass_session
 from taskserver.errors import TaskServerError
@@ -30,15 +31,18 @@ class HasUsers(TaskServerError):
 
 
 @group(invoke_without_command=True, examples=["task_server console", "task_server console login-url"])
+@option("--allow-root", is_flag=True, help=mark("Let the console work as root."))
 @click.pass_context
-def console(ctx: click.Context) -> None:
+def console(ctx: click.Context, allow_root: bool) -> None:
     """Serves the web console in the foreground.
 
     The daemon does so by itself where task_server.console.enabled is set. The log goes to standard error;
     Ctrl-C ends it.
     """
+    session = Session.of(ctx)
+    session.allow_root = session.allow_root or allow_root
     if ctx.invoked_subcommand is None:
-        _serve(Session.of(ctx))
+        _serve(session)
 
 
 @console.command("login-url", examples=["task_server console login-url"])
@@ -68,6 +72,7 @@ def _serve(session: Session) -> None:
     from taskserver.web.serving import ConsoleServer, bind
 
     settings = session.settings
+    _require_leave_of_root(session)
     listening = bind(settings.console)  # before root is given up, and before anything is opened
     store = session.store
     app = create_app(store=store, settings=settings, server_status=lambda: look(settings.users_dir)[1])
@@ -75,6 +80,14 @@ def _serve(session: Session) -> None:
     link = first_login_url(store, settings.console)
     with _log_to_stderr(debug=settings.debug), _stopped_by_signals(server):
         server.serve(ready=lambda: _tell_address(settings.console, link))
+
+
+def _require_leave_of_root(session: Session) -> None:
+    """Raises RootRefused where root would stay root and serve the network so, as `start` does."""
+    from taskserver.cli import root
+
+    if os.geteuid() == 0 and root.owner_of_database(session.settings) is None:
+        session.daemon_identity()
 
 
 def _tell_address(settings: ConsoleSettings, link: str | None) -> None:

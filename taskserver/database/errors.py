@@ -11,7 +11,11 @@ VALUE_REFUSED = (DataError, OverflowError)
 """What a statement raises whose value the database can't keep: NUL in a text, a number beyond 64 bits."""
 
 
-class DatabaseUnavailable(TaskServerError):
+class DatabaseFault(TaskServerError):
+    """What may be wrong with a database that has been opened. The sentence names files, hosts and users."""
+
+
+class DatabaseUnavailable(DatabaseFault):
     """The database can't be had now; trying again later may help. Nothing that was committed is lost."""
 
     text = mark("the database {database} is not available: {reason}")
@@ -35,13 +39,13 @@ class CommitUnknown(DatabaseUnavailable):
     text = mark("the database {database} went away during a commit: {reason}")
 
 
-class DatabaseRefused(NotConfigured):
+class DatabaseRefused(DatabaseFault, NotConfigured):
     """The database answers, but not to us: trying again won't help."""
 
     text = mark("the database {database} refuses us: {reason}; check task_server.database")
 
 
-class FileRefused(NotAllowed):
+class FileRefused(DatabaseFault, NotAllowed):
     """In the place of an SQLite file is something that it should not be opened through."""
 
     text = mark("the database file {file} is refused: {reason}")

@@ -48,6 +48,10 @@ class InvalidUserName(UsageError):
     text = mark("a name has 1 to {longest} characters that can be printed, without spaces around it")
 
 
+class NamedAsToken(UsageError):
+    text = mark("a user's name must not begin with the word token: the audit calls an API token so")
+
+
 class LastAdministrator(TaskServerError):
     text = mark("there must stay an administrator for all clients; make somebody else one first")
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from taskserver.database import Database
 from taskserver.database.schema import login_links, sessions, user_roles, users
-from taskserver.store.errors import InvalidUserName, LastAdministrator, UserExists, UserNotFound
+from taskserver.store.errors import InvalidUserName, LastAdministrator, NamedAsToken, UserExists, UserNotFound
 from taskserver.store.login_links import new_password_of, user_of_purpose
 from taskserver.store.roles import Role, client_id_of, grants_of_users, replace_grant
 from taskserver.store.rows import as_dict
@@ -41,7 +41,10 @@ class Users:
         role: Role | None = None,
         client: str | None = None,
     ) -> Row:
-        """Adds a user, with one role if given (`client` None: for all). Raises UserExists, InvalidUserName."""
+        """Adds a user, with one role if given (`client` None: for all).
+
+        Raises UserExists, InvalidUserName, NamedAsToken.
+        """
         _check_name(name)
         with self._database.write() as connection:
             self._refuse_twin(connection, name)
@@ -87,7 +90,7 @@ class Users:
     def edit(self, name: str, **changed: Any) -> None:
         """Changes columns of EDITABLE. One who is no longer active is signed out at once.
 
-        Raises UserNotFound, UserExists, InvalidUserName, LastAdministrator.
+        Raises UserNotFound, UserExists, InvalidUserName, NamedAsToken, LastAdministrator.
         """
         unknown = set(changed) - EDITABLE
         if unknown:
@@ -191,6 +194,8 @@ class Users:
 def _check_name(name: str) -> None:
     if not name.strip() or name != name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise InvalidUserName(longest=LONGEST_NAME)
+    if name.casefold().startswith("token "):
+        raise NamedAsToken()
 
 
 def _user(row: Any) -> Row:

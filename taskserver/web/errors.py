@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from taskserver.database import VALUE_REFUSED, DatabaseUnavailable
+from taskserver.database import VALUE_REFUSED, DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store.errors import KeyReused, NotJson
 from taskserver.tasks.errors import InvalidArguments
@@ -68,11 +68,11 @@ class NotKept(UsageError):
 
 
 STATUSES: tuple[tuple[type[TaskServerError], HTTPStatus], ...] = (
+    (DatabaseFault, HTTPStatus.SERVICE_UNAVAILABLE),
     (NotSignedIn, HTTPStatus.UNAUTHORIZED),
     (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (NotFound, HTTPStatus.NOT_FOUND),
     (NotAllowed, HTTPStatus.FORBIDDEN),
-    (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
     (KeyReused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotJson, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InvalidArguments, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -115,6 +115,8 @@ def answer_to(error: Exception, visit: Visit) -> Response:
 
 def code_of(error: TaskServerError) -> str:
     """`JobNotFound` -> `job-not-found`: for programs, since sentences are translated."""
+    if isinstance(error, DatabaseFault):
+        return "database-unavailable"
     return _CAPITAL.sub("-", type(error).__name__).lower()
 
 
@@ -162,7 +164,7 @@ def _told(error: Exception, visit: Visit) -> _Told:
         _log(status, error, visit)
         faults = error.faults if isinstance(error, InvalidArguments) else ()
         errors = [_entry(fault.argument, fault.sentence()) for fault in faults]
-        return _Told(status, code_of(error), error.message(), errors)
+        return _Told(status, code_of(error), visit.sentence_of(error), errors)
     if isinstance(error, RequestValidationError):
         return _told_of_unfit(error, visit)
     if isinstance(error, HTTPException):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskserver.store import Grant, Role
@@ -24,7 +24,7 @@ from taskserver.web.moments import use_zone
 from taskserver.web.scope import Principal
 from taskserver.web.security import csrf
 from taskserver.web.security.cookies import SESSION, VISIT
-from taskserver.web.security.limits import Refused
+from taskserver.web.security.limits import Refused, narrow_for_stranger
 from taskserver.web.security.tokens import bearer, is_offered, new_secret, secret_hash
 from taskserver.web.signing_in import idle_time
 from taskserver.web.visit import Console, Visit
@@ -64,6 +64,8 @@ class Gate:
             await run_in_threadpool(self._recognise, visit)
             self._speak_as(visit)
             self._require_somebody(visit)
+            if visit.principal is None:
+                narrow_for_stranger(scope)
             body = await self._require_form_token(visit)
             try:
                 await self._app(scope, receive if body is None else _replay(body, receive), send_and_note)
@@ -72,6 +74,8 @@ class Gate:
                     self._console.looks.forget()
         except Refused:
             raise
+        except ClientDisconnect:  # there is nobody to answer
+            log.info("broken off: a request from %s whose body did not arrive", visit.source)
         except Exception as error:  # the boundary of a request: it gets an answer, the log the rest
             if begun:
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from taskserver.texts import mark
@@ -28,7 +29,7 @@ class TooManyListeners(TooManyAttempts):
 class Listener:
     """`ended` is set when the console ends."""
 
-    who: str
+    who: Hashable
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -41,7 +42,7 @@ class Listeners:
         self._present: set[Listener] = set()
         self._ending = False
 
-    def join(self, who: str) -> Listener:
+    def join(self, who: Hashable) -> Listener:
         """Raises TooManyListeners."""
         of_one = Counter(each.who for each in self._present)[who]
         if self._ending or len(self._present) >= self.most or of_one >= self.most_of_one:

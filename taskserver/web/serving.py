@@ -1,6 +1,7 @@
 """Serves the console with uvicorn: one process, endpoints in a few threads, and no patience for slow clients.
 
-uvicorn waits without end for a request whose head never comes; `Patient` does not.
+uvicorn waits without end for a client that does not say what it wants, and for one that takes no answer; `Patient`
+does not where others need the room.
 """
 
 from __future__ import annotations
@@ -9,18 +10,23 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
 import h11
 import uvicorn
 from fastapi import FastAPI
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from taskserver.config import ConsoleSettings
 from taskserver.errors import TaskServerError
 from taskserver.texts import mark
+from taskserver.web.rarely import Rarely
 
 log = logging.getLogger("taskserver.web")
 
@@ -28,9 +34,11 @@ SECONDS_FOR_HEAD = 10.0
 SECONDS_IDLE = 15
 SECONDS_TO_FINISH = 10
 CONNECTIONS = 300
-QUIET_CONNECTIONS = 200
-"""So many may wait to say something; with one more the one that has waited longest is closed. Else whoever opens
-300 and says nothing would keep out everybody."""
+WAITING_CONNECTIONS = 200
+"""So many may wait for their clients; with one more the oldest of whoever has most of them is cut off. Else who
+opens 300, and says nothing more, would keep out everybody."""
+
+SECONDS_UNTIL_ROOM = 5
 
 THREADS = 12
 """Fewer than SQLAlchemy's pool has connections: none waits for one."""
@@ -59,13 +67,15 @@ class Patient(H11Protocol):
     """Ends a connection whose request has not said what it wants in time, or says what is no HTTP."""
 
     seconds_for_head = SECONDS_FOR_HEAD
-    most_quiet = QUIET_CONNECTIONS
+    most_waiting = WAITING_CONNECTIONS
     quiet_since = 0.0
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, *arguments: Any, **more: Any) -> None:
+    def __init__(self, *arguments: Any, rarely: Rarely, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.logger = logging.getLogger(PROTOCOL_LOG)
+        self._rarely = rarely
+        self._served, self.app = self.app, self._serve_or_refuse
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -83,6 +93,15 @@ class Patient(H11Protocol):
     def is_quiet(self) -> bool:
         """Whether no request is under way on it, and it is not being closed either."""
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the client's turn: to ask, to send the rest of a body, or to take an answer.
+
+        Also where the connection is being closed, which lasts as long as the client takes nothing.
+        """
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete or cycle.more_body or self.flow.write_paused
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -123,15 +142,38 @@ class Patient(H11Protocol):
         self.transport.close()
 
     def _make_room(self) -> None:
-        quiet = [each for each in self.connections if isinstance(each, Patient) and each.is_quiet]
-        if len(quiet) > self.most_quiet:
-            oldest = min(quiet, key=lambda each: each.quiet_since)
-            log.warning(
-                "refused: a connection from %s that says nothing, for another one; %d are open",
-                _host(oldest.client),
-                len(self.connections),
+        waiting = [each for each in self.connections if isinstance(each, Patient) and each.waits]
+        if len(waiting) <= self.most_waiting:
+            return
+        of_hosts = Counter(_host(each.client) for each in waiting)
+        oldest = min(waiting, key=lambda each: (-of_hosts[_host(each.client)], each.quiet_since))
+        self._rarely.warning(
+            "refused: a connection from %s that says nothing more, for another one; %d are open",
+            _host(oldest.client),
+            len(self.connections),
+        )
+        self.connections.discard(oldest)  # else it would be found again before the loop has told it of its end
+        oldest.transport.abort()
+
+    async def _serve_or_refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope)
+        await (self._served if refusal is None else refusal)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """What is said before anything else looks at the request, and for the last time on this connection."""
+        source = _host(self.client)
+        names = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= names:  # RFC 9112, 6.3
+            log.warning("refused: a request from %s that says in two ways how long it is", source)
+            return PlainTextResponse("Bad Request\n", 400, {"connection": "close"})
+        # uvicorn's own limit_concurrency would say nothing of whom it refuses.
+        if max(len(self.connections), len(self.tasks)) > CONNECTIONS:
+            self._rarely.warning(
+                "refused: a request from %s, since %d connections are open already", source, CONNECTIONS
             )
-            oldest.transport.close()
+            headers = {"connection": "close", "retry-after": str(SECONDS_UNTIL_ROOM)}
+            return PlainTextResponse("Service Unavailable\n", 503, headers)
+        return None
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -209,7 +251,7 @@ class ConsoleServer:
         proxies = list(settings.trusted_proxies)
         config = uvicorn.Config(
             app,
-            http=Patient,
+            http=partial(Patient, rarely=Rarely(log)),  # type: ignore[arg-type]  # called, never asked what it is
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -222,7 +264,6 @@ class ConsoleServer:
             ssl_keyfile=settings.tls_key,
             timeout_keep_alive=SECONDS_IDLE,
             timeout_graceful_shutdown=SECONDS_TO_FINISH,
-            limit_concurrency=CONNECTIONS,
             h11_max_incomplete_event_size=32 * 1024,
         )
         try:

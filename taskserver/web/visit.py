@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from taskserver.config import Settings
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
-from taskserver.texts import language, mark
+from taskserver.store import Role
+from taskserver.texts import language, mark, translate
 from taskserver.web import moments
 from taskserver.web.kept import Looks, UsualDurations
 from taskserver.web.listeners import Listeners
@@ -29,6 +30,7 @@ from taskserver.web.navigation import entries_for
 from taskserver.web.scope import Principal, Scope
 from taskserver.web.security.cookies import VISIT, Cookies
 from taskserver.web.security.throttle import Throttle
+from taskserver.web.security.turns import Turns
 
 if TYPE_CHECKING:
     from taskserver.store import Store
@@ -57,6 +59,7 @@ class Console:
     """Paths of pages that there are."""
     usual: UsualDurations = field(default_factory=UsualDurations)
     looks: Looks = field(default_factory=Looks)
+    turns: Turns = field(default_factory=Turns)
     listeners: Listeners = field(default_factory=Listeners)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -124,6 +127,13 @@ class Visit:
 
     # --- answers
 
+    def sentence_of(self, error: TaskServerError) -> str:
+        """What may be told of an error: a database's file, host and user are for administrators of all clients."""
+        everything = self.principal is not None and self.principal.may_everywhere(Role.ADMINISTRATOR)
+        if isinstance(error, DatabaseFault) and not everything:
+            return translate("the database can't be used at the moment; the log says why.")
+        return error.message()
+
     def render(
         self,
         template: str,
@@ -132,7 +142,7 @@ class Visit:
         kept: Mapping[str, dict[Hashable, str]] | None = None,
         **values: Any,
     ) -> Response:
-        """The page, or the parts of it that the request's header X-Part names.
+        """The page, or the parts of it that the request's header X-Part names, each once.
 
         `kept`: parts that are drawn once for all who look at the same with the same rights, language and zone, and
         where they are kept meanwhile. Such a part holds nothing that is one person's own.
@@ -143,7 +153,7 @@ class Visit:
             page = self.console.templates.page(template, {**values, "flash": self._take_flash()})
             response: Response = HTMLResponse(page, status_code=status)
         else:
-            names = wanted[:_LONGEST_PARTS].split()
+            names = list(dict.fromkeys(wanted[:_LONGEST_PARTS].split()))
             # A page that brings itself up to date must not take away what the next page is to say.
             flash = self._take_flash() if FLASH_PART in names else []
             values["flash"] = flash
@@ -174,7 +184,7 @@ class Visit:
         """
         try:
             answer = action()
-        except (NotFound, NotAllowed, DatabaseUnavailable):
+        except (NotFound, NotAllowed, DatabaseFault):
             raise
         except TaskServerError as error:
             return self.redirect(back, told=error.message(), kind="bad", **query)
@@ -240,8 +250,8 @@ class Visit:
         try:
             waiting = None if self.autostart else self.console.looks.counts(self.scope)["waiting"]
             return self.console.status.banners(waiting)
-        except DatabaseUnavailable as error:
-            return [{"kind": "bad", "text": error.message()}]
+        except DatabaseFault as error:
+            return [{"kind": "bad", "text": self.sentence_of(error)}]
 
 
 async def _visit(request: Request) -> Visit:

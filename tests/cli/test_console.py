@@ -7,6 +7,7 @@ import io
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -234,9 +235,23 @@ def test_commands_that_need_no_console_import_none(task_server):
         assert done.stdout.splitlines()[-1] == "[]", words
 
 
-def test_it_serves_until_a_signal_and_says_where(task_server, tmp_path):
-    import socket
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused")
+def test_root_serves_the_network_by_leave_alone(task_server):
+    config = task_server.config.read_text().replace("allow_root = true\n", "")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        task_server.config.write_text(f"{config}[task_server.console]\nport = {port}\n")
 
+        refused, start = task_server("console"), task_server("start")
+        allowed = [task_server("console", "--allow-root"), task_server("--allow-root", "console")]
+
+    assert refused == start
+    assert refused.code == 6
+    assert "does not work as root" in refused.err
+    assert ["Address already in use" in result.err for result in allowed] == [True, True]
+
+
+def test_it_serves_until_a_signal_and_says_where(task_server, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with task_server.config.open("a") as config:

@@ -10,6 +10,7 @@ from taskserver.store.errors import (
     ClientNotFound,
     InvalidUserName,
     LastAdministrator,
+    NamedAsToken,
     UserExists,
     UserNotFound,
 )
@@ -64,6 +65,19 @@ def test_a_name_must_be_one_that_people_can_read(store, name):
         store.users.add(name)
 
     assert store.users.any() is False
+
+
+@pytest.mark.parametrize("name", ["token acme-viewer", "Token x", "TOKEN  x"])
+def test_nobody_is_named_as_the_audit_names_a_token(store, name):
+    store.users.add("anna")
+
+    with pytest.raises(NamedAsToken, match="token"):
+        store.users.add(name)
+    with pytest.raises(NamedAsToken):
+        store.users.edit("anna", new_name=name)
+    store.users.edit("anna", new_name="tokens")
+
+    assert [user["name"] for user in store.users.find()] == ["tokens"]
 
 
 def test_names_are_unique_also_when_changed(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import logging
 import re
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 from browsing import PASSWORD, Browser
 
 import taskserver.web
+from taskserver.database import DatabaseBusy, DatabaseRefused, DatabaseUnavailable
+from taskserver.database.errors import FileRefused
 from taskserver.store import Role
 from taskserver.web.gate import OPEN, OPEN_BELOW
+from taskserver.web.security import limits
 from taskserver.web.security.headers import ALWAYS
 from taskserver.web.security.hosts import is_own, own_names
 from taskserver.web.security.tokens import new_token
@@ -285,8 +289,24 @@ def test_too_large_a_body_is_refused_unread(make_app, caplog):
     assert caplog.text.count("too large") == 2
 
 
-def test_a_body_that_does_not_come_is_given_up(make_app, caplog):
-    app = make_app(seconds_for_body=0.05)
+def test_a_stranger_has_room_for_a_small_form_alone(stranger, signed_in):
+    form = b"x" * 20_000
+
+    announced = stranger.http.post("/login", content=form)
+    streamed = stranger.http.post("/login", content=iter([form[:10_000], form[10_000:]]))
+    user = signed_in(Role.OPERATOR)
+    user.get("/account")
+    of_a_user = user.post("/logout", {"more": form.decode()})
+
+    assert (announced.status_code, streamed.status_code) == (413, 413)
+    assert "16384" in announced.text
+    assert of_a_user.status_code == 303
+
+
+@pytest.mark.parametrize(("for_all", "for_strangers"), [(0.05, 30.0), (30.0, 0.05)])
+def test_a_body_that_does_not_come_is_given_up(make_app, monkeypatch, caplog, for_all, for_strangers):
+    monkeypatch.setattr(limits, "SECONDS_OF_STRANGERS", for_strangers)
+    app = make_app(seconds_for_body=for_all)
     sent: list[dict[str, Any]] = []
 
     async def never() -> dict[str, Any]:
@@ -336,19 +356,55 @@ def test_an_error_that_nobody_foresaw_says_nothing_but_its_number(make_app, sign
     assert "RuntimeError: password=geheim" in caplog.text
 
 
-def test_without_its_database_the_console_says_so(make_app, store, signed_in, monkeypatch):
-    from taskserver.database import DatabaseUnavailable
+DATABASE_FAULTS = [
+    DatabaseUnavailable(database="sqlite", reason="in /srv/vault the disk is full"),
+    DatabaseBusy(database="sqlite:////srv/vault"),
+    DatabaseRefused(database="postgresql://vault@host/name", reason="no pg_hba.conf entry"),
+    FileRefused(file="/srv/vault", reason="it is a folder"),
+]
 
+
+@pytest.mark.parametrize("fault", DATABASE_FAULTS, ids=lambda fault: type(fault).__name__)
+def test_what_the_database_says_is_for_the_administrators_of_all_clients_alone(
+    store, acme, stranger, signed_in, monkeypatch, caplog, fault
+):
+    of_one = signed_in(Role.ADMINISTRATOR, "acme", name="berta")
+    of_all = signed_in(Role.ADMINISTRATOR)
+    stranger.get("/login")
+    for browser in (of_one, of_all):
+        browser.get("/account")
+
+    def fail(*_arguments, **_more):
+        raise fault
+
+    monkeypatch.setattr(store.users, "credentials", fail)
+    monkeypatch.setattr(store.jobs, "start", fail)
+    told = [
+        stranger.post("/login", {"name": "anna", "password": "no matter"}),
+        of_one.post(f"/jobs/{acme.jobs['waiting']}/start"),
+        of_all.post(f"/jobs/{acme.jobs['waiting']}/start"),
+    ]
+
+    assert [each.status_code for each in told] == [503] * 3
+    assert ["vault" in each.text for each in told[:2]] == [False, False]
+    assert all("the database can't be used" in html.unescape(each.text) for each in told[:2])
+    assert str(fault) in html.unescape(told[2].text)
+    assert str(fault) in caplog.text
+
+
+@pytest.mark.parametrize("fault", DATABASE_FAULTS, ids=lambda fault: type(fault).__name__)
+def test_without_its_database_the_console_says_so(make_app, store, signed_in, monkeypatch, fault):
     browser = signed_in(Role.ADMINISTRATOR)
 
     def gone(*_arguments, **_more):
-        raise DatabaseUnavailable(database="sqlite", reason="the disk is full")
+        raise fault
 
     monkeypatch.setattr(store.sessions, "resume", gone)
-    response = browser.get("/account")
+    page, document = browser.get("/account"), browser.get("/api/v1/jobs")
 
-    assert response.status_code == 503
-    assert "the disk is full" in response.text
+    assert (page.status_code, document.status_code) == (503, 503)
+    assert "vault" not in page.text + document.text
+    assert document.json()["code"] == "database-unavailable"
 
 
 def test_the_log_has_a_line_for_each_request_and_no_secret(stranger, add_user, caplog):

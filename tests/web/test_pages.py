@@ -94,6 +94,16 @@ def test_a_part_is_rendered_alone(node, signed_in):
     assert both.text.index("part_banners") < both.text.index("part_nodes")
 
 
+def test_a_part_that_is_named_again_and_again_is_drawn_once(node, signed_in):
+    browser = signed_in(Role.VIEWER)
+
+    once = browser.parts("/nodes", "part_banners part_nodes")
+    often = browser.parts("/nodes", "part_banners part_nodes " + "part_nodes " * 30)
+
+    assert often.status_code == 200
+    assert often.text == once.text
+
+
 @pytest.mark.parametrize("names", ["part_nothing", "main", "title", "part_nodes part_nothing", "", "../base"])
 def test_there_are_no_other_parts(signed_in, names):
     response = signed_in(Role.VIEWER).parts("/nodes", names)

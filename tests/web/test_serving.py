@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import logging
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ import pytest
 from waiting import eventually
 
 from taskserver.config import ConsoleSettings
-from taskserver.web import serving
+from taskserver.store import Role
+from taskserver.web import serving, signing_in
+from taskserver.web.security.tokens import new_token
+from taskserver.web.security.turns import MOST_OF_ONE
 from taskserver.web.serving import CannotListen, CannotUseCertificate, ConsoleServer, bind
 
 pytestmark = pytest.mark.only_on("sqlite")  # what differs between databases is tested below the pages
@@ -143,6 +148,23 @@ def test_what_is_no_http_is_refused_in_one_line_that_says_whose_it_is(app, serve
     ]
 
 
+def test_a_request_that_says_its_length_in_two_ways_ends_the_connection(app, serve, caplog):
+    """A proxy may go by the one and we by the other: then the rest of a body would be a request of somebody's."""
+    _, port, _ = serve(app)
+    twice = b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    another = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+    with caplog.at_level(logging.WARNING), socket.create_connection(("127.0.0.1", port), timeout=20) as odd:
+        odd.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + twice + another)
+        answer = odd.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused: a request from 127.0.0.1 that says in two ways how long it is"
+    ]
+
+
 def test_what_is_no_http_in_the_middle_of_an_answer_ends_the_connection(serve, caplog):
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -244,7 +266,7 @@ def test_answers_are_sent_at_once(make_settings):
 
 
 def test_who_opens_many_connections_and_says_nothing_keeps_nobody_out(app, serve, connect, monkeypatch, caplog):
-    monkeypatch.setattr(serving.Patient, "most_quiet", 5)
+    monkeypatch.setattr(serving.Patient, "most_waiting", 5)
     _, port, _ = serve(app)
 
     with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
@@ -259,6 +281,174 @@ def test_who_opens_many_connections_and_says_nothing_keeps_nobody_out(app, serve
     assert status == 200
     assert ended == [b""] * 7
     assert "says nothing" in caplog.text
+
+
+HALF_A_BODY = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nname="
+
+
+@pytest.fixture
+def few_connections(monkeypatch):
+    """A tenth of the connections that there are: 20 may wait for their clients, of 30 in all."""
+    monkeypatch.setattr(serving.Patient, "most_waiting", 20)
+    monkeypatch.setattr(serving, "CONNECTIONS", 30)
+
+
+def test_who_sends_many_bodies_by_half_keeps_nobody_out(app, serve, connect, few_connections, caplog):
+    _, port, _ = serve(app)
+
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
+        half = []
+        for _ in range(31):
+            half.append(stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20)))
+            half[-1].sendall(HALF_A_BODY)
+        statuses = [_status_of(connect(port), path) for path in ("/login", "/healthz")]
+        assert all(_is_over(each) for each in half[:11])
+
+    assert statuses == [200, 200]
+    assert "from 127.0.0.1 that says nothing" in caplog.text
+
+
+def test_who_takes_no_answer_keeps_nobody_out(serve, connect, few_connections):
+    """A closed connection lasts until its answer is taken: these are cut off."""
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(0 if scope["path"] == "/short" else 200):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b"end", "more_body": False})
+
+    _, port, _ = serve(app)
+    with contextlib.ExitStack() as stack:
+        for _ in range(31):
+            greedy = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            greedy.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert greedy.recv(1) == b"H"
+        status = _status_of(connect(port), "/short")
+
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/login", ["broken off: a request from 127.0.0.1 whose body did not arrive"]),
+        ("/api/v1/jobs", []),  # the line of the request says it: 422
+    ],
+)
+def test_a_body_that_is_broken_off_is_no_fault_of_ours(app, store, serve, caplog, path, told):
+    token = new_token()
+    store.tokens.add("program", token.hash, prefix=token.prefix, role=Role.OPERATOR)
+    authorization = f"Authorization: Bearer {token.text}\r\n".encode() if path.startswith("/api/") else b""
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: 9\r\nContent-Type: application/json\r\n\r\n"
+    _, port, _ = serve(app)
+
+    with caplog.at_level(logging.INFO):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as half:
+            half.sendall(head % (path.encode(), authorization) + b"{")
+        eventually(lambda: path in caplog.text, what="the line of the request")
+
+    assert {(record.levelno, record.exc_info) for record in caplog.records} == {(logging.INFO, None)}
+    assert [record.getMessage() for record in caplog.records if record.name == "taskserver.web"] == told
+
+
+def test_room_is_made_at_the_cost_of_who_takes_most_of_it(app, serve, connect, few_connections):
+    _, port, _ = serve(app)
+    patient = connect(port)
+    assert _status_of(patient, "/login") == 200
+
+    with contextlib.ExitStack() as stack:
+        many = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), timeout=20, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(31)
+        ]
+        assert all(_is_over(each) for each in many[:12])
+        kept = patient.sock
+        status = _status_of(patient, "/login")
+
+    assert status == 200
+    assert patient.sock is kept
+
+
+def test_a_full_house_is_told_once_with_who_was_refused(serve, connect, few_connections, caplog):
+    go_on, begun = threading.Event(), threading.Semaphore(0)
+
+    async def app(scope, receive, send):
+        import anyio.to_thread
+
+        if scope["path"] == "/slow":
+            begun.release()
+            await anyio.to_thread.run_sync(go_on.wait, 20, limiter=anyio.CapacityLimiter(1))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    _, port, _ = serve(app)
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING, "taskserver.web"):
+        stack.callback(go_on.set)
+        for _ in range(30):
+            busy = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            busy.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert begun.acquire(timeout=20)
+        refused = [_answer_of(connect(port), "/") for _ in range(3)]
+
+    assert [(each.status, each.headers["retry-after"]) for each in refused] == [(503, "5")] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "refused: a request from 127.0.0.1, since 30 connections are open already"
+    ]
+
+
+def test_many_logins_at_once_hold_up_nobody_else(app, serve, connect, add_user, monkeypatch):
+    add_user()
+    go_on = threading.Event()
+    monkeypatch.setattr(signing_in, "verified", lambda *_: not go_on.wait(20))
+    _, port, _ = serve(app)
+    page = connect(port)
+    page.request("GET", "/login")
+    response = page.getresponse()
+    token = response.read().decode().partition('name="csrf_token" value="')[2].partition('"')[0]
+    headers = {
+        "Cookie": response.headers["set-cookie"].partition(";")[0],
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+    logins = [connect(port) for _ in range(24)]
+    for number, each in enumerate(logins):
+        each.request("POST", "/login", f"csrf_token={token}&name=n{number}&password=wrong+password", headers)
+    try:
+        refused = 24 - MOST_OF_ONE
+        eventually(lambda: len(_answered(logins)) == refused, what="the answers to those who came last")
+        meanwhile = _status_of(page, "/login")
+    finally:
+        go_on.set()
+    answers = [each.getresponse() for each in logins]
+
+    assert meanwhile == 200
+    statuses = Counter(each.status for each in answers)
+    assert statuses == {400: MOST_OF_ONE, 429: refused}
+    assert {each.headers["retry-after"] for each in answers if each.status == 429} == {"2"}
+
+
+def _answered(connections: list[http.client.HTTPConnection]) -> list[socket.socket]:
+    return select.select([each.sock for each in connections], [], [], 0)[0]
+
+
+def _is_over(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(10) == b""
+    except ConnectionResetError:  # what it has sent was never read
+        return True
+
+
+def _answer_of(connection: http.client.HTTPConnection, path: str) -> http.client.HTTPResponse:
+    connection.request("GET", path)
+    response = connection.getresponse()
+    response.read()
+    return response
+
+
+def _status_of(connection: http.client.HTTPConnection, path: str) -> int:
+    return _answer_of(connection, path).status
 
 
 def test_a_taken_port_is_one_sentence():

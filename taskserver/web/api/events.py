@@ -76,7 +76,7 @@ async def events(visit: Visiting, last_event_id: LastEventId = None) -> EventStr
     browser's EventSource, or a program with Last-Event-ID, comes again and misses nothing.
     """
     listeners, scope = visit.console.listeners, visit.scope
-    listener = listeners.join(scope.principal.actor)
+    listener = listeners.join(scope.principal.key)
     try:
         feed = Feed(scope, visit.now, last_event_id)
         first = await run_in_threadpool(feed.look)

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.store import Role
 from taskserver.texts import translate
@@ -123,7 +123,7 @@ def _limit(form: dict[str, str]) -> int | None:
 def _stored(visit: Visit, form: dict[str, str], write: Any, *, told: str, row: Row | None = None) -> Response:
     try:
         write()
-    except (NotAllowed, NotFound, DatabaseUnavailable):
+    except (NotAllowed, NotFound, DatabaseFault):
         raise
     except TaskServerError as error:
         return _page(visit, form, row, status=int(status_of(error)), fault=error.message())

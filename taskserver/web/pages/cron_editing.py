@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.store import Role
 from taskserver.tasks.errors import InvalidArguments
@@ -125,7 +125,7 @@ def _stored(
         return _page(visit, form, fields, known, **more)
     try:
         entry_id = write(argument_forms.read(known["schema"], typed, task=known["name"]))
-    except (NotAllowed, DatabaseUnavailable):
+    except (NotAllowed, DatabaseFault):
         raise
     except InvalidArguments as error:
         told = translate("Some of the arguments are not right; nothing is stored yet.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Form, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from taskserver.database import DatabaseFault
 from taskserver.errors import TaskServerError
 from taskserver.web.errors import status_of
 from taskserver.web.pages import page_router
@@ -37,11 +39,17 @@ def login(visit: Visiting, next: str = "", left: Annotated[bool, Query()] = Fals
 
 
 @router.post("/login")
-def enter(visit: Visiting, name: Name, password: Password, next: Annotated[str, Form()] = "") -> Response:
-    there = safe_path(next)
+async def enter(visit: Visiting, name: Name, password: Password, next: Annotated[str, Form()] = "") -> Response:
+    async with visit.console.turns.take(visit.source):
+        return await run_in_threadpool(_enter, visit, name, password, safe_path(next))
+
+
+def _enter(visit: Visit, name: str, password: str, there: str) -> Response:
     response = RedirectResponse(visit.url(there or "/"), status_code=303)
     try:
         sign_in(visit, name, password, response)
+    except DatabaseFault:
+        raise
     except TaskServerError as error:
         status = status_of(error)
         answer = visit.render(
@@ -78,7 +86,7 @@ def first_administrator(visit: Visiting, link: Annotated[str, Form()], name: Nam
     response = RedirectResponse(visit.url("/"), status_code=303)
     try:
         make_first_administrator(visit, link, name.strip(), password, response)
-    except LinkUsedUp:
+    except (LinkUsedUp, DatabaseFault):
         raise
     except TaskServerError as error:
         return visit.render(
@@ -106,7 +114,7 @@ def chosen(visit: Visiting, link: Annotated[str, Form()], password: Password, ag
         if password != again:
             raise NotTheSame()
         choose_password(visit, link, password, response)
-    except PasswordLinkUsedUp:
+    except (PasswordLinkUsedUp, DatabaseFault):
         raise
     except TaskServerError as error:
         status = int(status_of(error))

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store import Enqueued, Role
 from taskserver.tasks.errors import InvalidArguments
@@ -53,7 +53,7 @@ def queue(visit: Visiting, typed: Typed) -> Response:
         queued = visit.scope.jobs.enqueue(
             found["name"], data, client=typed.get("client", DEFAULT_CLIENT), **_columns(typed)
         )
-    except (NotAllowed, NotFound, DatabaseUnavailable):
+    except (NotAllowed, NotFound, DatabaseFault):
         raise
     except TaskServerError as error:
         return _refused(visit, error, found, typed, clients=clients)
@@ -88,7 +88,7 @@ def queue_again(visit: Visiting, job_id: int, typed: Typed) -> Response:
     try:
         data = argument_forms.read(found["schema"], typed, task=job["task"])
         queued = visit.scope.jobs.enqueue_again(job_id, data, **_columns(typed))
-    except (NotAllowed, NotFound, DatabaseUnavailable):
+    except (NotAllowed, NotFound, DatabaseFault):
         raise
     except TaskServerError as error:
         return _refused(visit, error, found, typed, job=job)

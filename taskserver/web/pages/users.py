@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from taskserver.config.machine import is_time_zone
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError, UsageError
 from taskserver.store import Role
 from taskserver.texts import LANGUAGES, mark, translate
@@ -63,7 +63,7 @@ def add(visit: Visiting, typed: Typed) -> Response:
 
     try:
         secret, _ = scope.once(None, [], write)
-    except (NotAllowed, NotFound, DatabaseUnavailable):
+    except (NotAllowed, NotFound, DatabaseFault):
         raise
     except TaskServerError as error:
         return _new_page(visit, form, status=int(status_of(error)), fault=error.message())

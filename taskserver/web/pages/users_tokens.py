@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import NotAllowed, NotFound, TaskServerError
 from taskserver.store import Role
 from taskserver.texts import translate
@@ -43,7 +43,7 @@ def add(visit: Visiting, typed: Typed) -> Response:
         row, text = visit.scope.tokens.add(
             form["name"], role=given, client=form["client"] or None, expires_at=expires_at
         )
-    except (NotAllowed, NotFound, DatabaseUnavailable):
+    except (NotAllowed, NotFound, DatabaseFault):
         raise
     except TaskServerError as error:
         return _page(visit, form, status=int(status_of(error)), fault=error.message())

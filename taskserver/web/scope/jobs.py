@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from taskserver.clock import to_rfc3339
-from taskserver.database import DatabaseUnavailable
+from taskserver.database import DatabaseFault
 from taskserver.errors import TaskServerError, UsageError
 from taskserver.redaction import redacted
 from taskserver.store import Changed, Enqueued, Finding, Page, Place, Role, Wanted
@@ -216,7 +216,7 @@ class ScopedJobs:
                     with self._door.store.together():
                         self._do(verb, job_id)
                     result.done.append(job_id)
-                except DatabaseUnavailable:
+                except DatabaseFault:
                     raise
                 except TaskServerError as error:
                     result.failed[job_id] = error

@@ -46,8 +46,14 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """As the audit and `created_by` have it: a token can't be taken for a user of the same name."""
+        """As the audit and `created_by` have it: a token can't be taken for a user of the same name,
+        and no user is named like that."""
         return self.name if self.kind == "user" else f"token {self.name}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By which it is told from everybody else, whatever the names."""
+        return self.kind, self.identity
 
     @property
     def everywhere(self) -> Role | None:

@@ -19,6 +19,11 @@ from taskserver.web.language import wanted_language
 log = logging.getLogger("taskserver.web")
 
 SECONDS_FOR_BODY = 30.0
+MOST_OF_STRANGERS = 16 * 1024
+SECONDS_OF_STRANGERS = 10.0
+"""Who is not signed in has nothing to send but a name and a password."""
+
+_BODY = "taskserver_body"
 
 _REFUSALS = {
     408: ("request-too-slow", mark("The request did not arrive in time.")),
@@ -33,14 +38,25 @@ class Refused(Exception):
 class _Body:
     """What has arrived of one request's body, and the status with which it was refused."""
 
-    def __init__(self, receive: Receive, most: int, seconds: float) -> None:
+    def __init__(self, receive: Receive, announced: int, most: int, seconds: float) -> None:
         self._receive = receive
-        self._most = most
+        self.announced = announced
+        self.most = most
         self._seconds = seconds
         self._deadline: float | None = None
         self._received = 0
         self._whole = False
         self.refusal: int | None = None
+
+    def narrow(self) -> None:
+        self.most = min(self.most, MOST_OF_STRANGERS)
+        self._seconds = min(self._seconds, SECONDS_OF_STRANGERS)
+        self.require_small(self.announced)
+
+    def require_small(self, size: int) -> None:
+        if size > self.most:
+            self.refusal = 413
+            raise Refused
 
     async def receive(self) -> Message:
         if self._whole:  # what comes now is the end of the connection: a long answer may wait for it as it likes
@@ -54,9 +70,7 @@ class _Body:
             raise Refused from None
         self._received += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
-        if self._received > self._most:
-            self.refusal = 413
-            raise Refused
+        self.require_small(self._received)
         return message
 
 
@@ -72,10 +86,7 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _announced(scope) > self._most:
-            await self._refuse(scope, receive, send, 413)
-            return
-        body = _Body(receive, self._most, self._seconds)
+        body = scope[_BODY] = _Body(receive, _announced(scope), self._most, self._seconds)
         answered = False
 
         async def send_unless_refused(message: Message) -> None:
@@ -86,20 +97,27 @@ class BodyLimits:
             # else: whoever read the body made an answer of their own of the refusal
 
         try:
+            body.require_small(body.announced)
             await self._app(scope, body.receive, send_unless_refused)
         except Refused:
             if answered:
                 raise
         if body.refusal is not None and not answered:
-            await self._refuse(scope, receive, send, body.refusal)
+            await self._refuse(scope, receive, send, body.refusal, body.most)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int) -> None:
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, most: int) -> None:
         what = "that is too large" if status == 413 else "that arrives too slowly"
         log.warning("refused: a request from %s %s", source_of(scope), what)
         code, text = _REFUSALS[status]
         # The rest of the body is not read: the connection can't be used again.
         headers = {"connection": "close"}
-        await plain_refusal(scope, status, text, headers, code=code, most=self._most)(scope, receive, send)
+        await plain_refusal(scope, status, text, headers, code=code, most=most)(scope, receive, send)
+
+
+def narrow_for_stranger(scope: Scope) -> None:
+    """The limits of whoever is not signed in. Raises Refused for a body that is announced as larger."""
+    scope[_BODY].narrow()
 
 
 def plain_refusal(

@@ -8,13 +8,17 @@ import socket
 import threading
 
 import pytest
+from sqlalchemy import update
 from waiting import eventually
 
+from taskserver.database.schema import users
 from taskserver.jobs import Outcome
 from taskserver.store import Role, Store
 from taskserver.store.errors import PageGone
 from taskserver.web.api.feed import Feed
 from taskserver.web.listeners import Listeners, TooManyListeners
+from taskserver.web.scope import Principal
+from taskserver.web.security.tokens import secret_hash
 from taskserver.web.serving import ConsoleServer
 
 
@@ -89,6 +93,22 @@ def test_listeners_are_bounded_in_all_and_for_each():
 
     assert listeners.join("clara")
     assert len(listeners) == 3
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_user_of_former_times_that_is_named_like_a_token_takes_no_stream_of_it(
+    app, store, make_program, signed_in
+):
+    app.state.console.listeners.most_of_one = 1
+    app.state.console.listeners.lasts = 0.0
+    browser, program = signed_in(Role.VIEWER), make_program(Role.VIEWER, name="feed")
+    with store.database.write() as connection:
+        connection.execute(update(users).values(name="token feed"))
+    of_token = Principal(name="feed", kind="token", identity=secret_hash(program.token))
+    app.state.console.listeners.join(of_token.key)
+
+    assert program.get("/events").status_code == 429
+    assert browser.get("/api/v1/events").status_code == 200
 
 
 @pytest.mark.only_on("sqlite")
