@@ -153,7 +153,7 @@ def _raised(result: Any) -> Any:
 
 def _changes(changed: Any) -> Any:
     """What has changed, without the number that the caller has given."""
-    return [changed.rows, len(changed.gone), changed.too_many]
+    return [sorted(changed.rows, key=lambda row: row["id"]), len(changed.gone), changed.too_many]
 
 
 def outcome(call: Call, scope: Scope, them: Any) -> Any:
