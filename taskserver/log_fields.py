@@ -7,17 +7,12 @@ Whoever logs about a run says `extra=about(claim)`; what a task's own code logs 
 from __future__ import annotations
 
 import logging
-import re
 from contextvars import ContextVar
 from typing import Any
 
 from taskserver.jobs import Claim, Report
+from taskserver.redaction import HIDDEN, is_secret, redacted
 
-MASK = "***"
-
-_SECRET = re.compile(
-    r"passw|passphrase|pwd|secret|token|credential|authorization|(api|private|access)[_-]?key", re.I
-)
 _SHORTEST_SECRET = 4
 """Shorter values are no secrets, and would be found everywhere."""
 
@@ -54,13 +49,13 @@ class Fields:
         return {name: value for name, value in found.items() if value not in (None, "")}
 
     def masked(self, text: str) -> str:
-        """`text` without the values of the job's passwords, tokens and the like."""
+        """`text` without the values of the job's passwords, tokens and the like, nor passwords in addresses."""
         if self._secrets is None:
             self._secrets = sorted(_secrets_in(self._data), key=len, reverse=True)
             self._data = None
         for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+            text = text.replace(secret, HIDDEN)
+        return str(redacted(text))
 
 
 def about(subject: Claim | Report) -> dict[str, Any]:
@@ -110,7 +105,7 @@ def _fields(subject: Claim | Report, *, by_task: bool = False) -> Fields:
 def _secrets_in(data: object, *, secret: bool = False) -> set[str]:
     """The values below keys that name a secret, in the forms in which a text may show them."""
     if isinstance(data, dict):
-        parts = [(value, secret or bool(_SECRET.search(str(key)))) for key, value in data.items()]
+        parts = [(value, secret or is_secret(str(key))) for key, value in data.items()]
     elif isinstance(data, list):
         parts = [(value, secret) for value in data]
     elif secret and data is not None and not isinstance(data, bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, and_, case, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, String, and_, case, func, literal, literal_column, or_, select
 
 from taskserver.database import Database
 from taskserver.database.schema import jobs, tasks
@@ -12,16 +12,27 @@ from taskserver.redaction import is_secret, redacted
 from taskserver.store.rows import defaults_of
 from taskserver.templates import Template
 
+_WITH_LOGIN = "%://%:%@%"
+"""An address like scheme://user:password@host may stand in what is like this."""
+
 
 def holds(database: Database, columns: tuple[Any, ...], needle: str) -> ColumnElement[bool]:
-    """Whether one of the columns holds the text; NULL holds nothing."""
+    """Whether one of the columns holds the text; NULL holds nothing.
+
+    What may hold a password in an address is left aside: it is shown without, and no search is to find it out.
+    """
     pattern = "%" + needle.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    shown: ColumnElement[Any] = func.coalesce(columns[0], "")
+    is_plain = needle.isascii() and database.dialect.like_ignores_case
+
+    def is_like(shown: ColumnElement[Any]) -> ColumnElement[bool]:
+        return (shown if is_plain else func.lower(shown)).like(literal(pattern), escape="\\")
+
+    together: ColumnElement[Any] = func.coalesce(columns[0], "")
     for column in columns[1:]:
-        shown = shown + "\n" + func.coalesce(column, "")
-    if needle.isascii() and database.dialect.like_ignores_case:
-        return shown.like(pattern, escape="\\")
-    return func.lower(shown).like(pattern, escape="\\")
+        together = together + "\n" + func.coalesce(column, "")
+    # All at once first, which is quicker; the few that hold it are looked at one by one.
+    one = [and_(is_like(column), column.not_like(literal(_WITH_LOGIN))) for column in columns]
+    return and_(is_like(together), or_(*one))
 
 
 def titles_hold(database: Database, connection: Connection, needle: str) -> list[ColumnElement[bool]]:
@@ -56,5 +67,5 @@ def _title(database: Database, template: Template, defaults: dict[str, Any]) -> 
         value: ColumnElement[str] = literal_column(
             database.dialect.plain_value.format(column="jobs.data", name=name), String
         )
-        shown = shown + func.coalesce(case((value.like(literal("%://%@%")), ""), else_=value), absent) + text
+        shown = shown + func.coalesce(case((value.like(literal(_WITH_LOGIN)), ""), else_=value), absent) + text
     return shown

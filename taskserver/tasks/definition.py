@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from taskserver.jobs import OnCrash
+from taskserver.redaction import redacted
 from taskserver.tasks.errors import InvalidTask
 from taskserver.templates import Template
 from taskserver.texts import mark
@@ -104,9 +105,10 @@ class Task:
         return self._arguments.schema()
 
     def render_title(self, data: Any) -> str:
-        """The title of one job: one line, at most TITLE_LIMIT characters. Empty when the task has no title."""
+        """The title of one job: one line, at most TITLE_LIMIT characters, no secret in it. Empty when the task has
+        no title."""
         known = {**self._arguments.defaults(), **data} if isinstance(data, dict) else self._arguments.defaults()
-        title = _CONTROL.sub(" ", Template.parse(self.title).fill(known))
+        title = _CONTROL.sub(" ", Template.parse(self.title).fill(redacted(known)))
         return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
 
     @property

@@ -115,3 +115,12 @@ def test_importing_tasks_imports_nothing_heavy():
     ).stdout.split()
 
     assert not {"pydantic", "sqlalchemy", "jsonschema", "asyncio"} & set(loaded)
+
+
+def test_no_secret_stands_in_a_title():
+    @task("send", title="To {address} with {password}")
+    def f(ctx: Context, address: str, password: str = "opensesame") -> None:
+        pass
+
+    assert f.__task__.render_title({"address": "ftp://anna:hunter2@host"}) == "To ftp://anna:***@host with ***"
+    assert f.__task__.render_title({"address": "x", "password": "hunter2"}) == "To x with ***"

@@ -164,3 +164,30 @@ def test_a_password_in_an_address_is_shown_nowhere_whatever_a_task_says_of_it(si
 
     assert {path for path, text in answers.items() if "hunter2" in text} == set()
     assert {path for path, text in answers.items() if "ftp://anna:***@host/" in text} == set(answers)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_title_with_secrets_is_shown_nowhere_and_no_title_of_the_task_is_frozen(signed_in, acme, node, store):
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE tasks SET title = 'OCR {path} {password}'")
+    data = {"path": "ftp://anna:hunter2@host/", "password": "swordfish"}
+    own = store.jobs.enqueue("ocr", data, client="acme", title="Own ftp://anna:hunter2@host/").id
+    job = store.jobs.enqueue("ocr", data, client="acme").id
+    runs = []
+    for each in (own, job):
+        claim = node.claim(each)
+        node.end(claim, Outcome.finished("done"))
+        runs.append(claim.run_id)
+    browser = signed_in(Role.OPERATOR)
+
+    pages = ["/tasks", "/history", "/history.csv", f"/jobs/{own}", f"/jobs/{job}", "/api/v1/jobs", "/api/v1/runs"]
+    answers = {page: browser.get(page).text for page in [*pages, *(f"/history/{run}" for run in runs)]}
+    browser.get(f"/history/{runs[1]}")
+    browser.post(f"/history/{runs[1]}/again")
+
+    assert {page for page, text in answers.items() if "hunter2" in text or "swordfish" in text} == set()
+    newest = max(store.jobs.find(limit=100), key=lambda found: found["id"])
+    assert (newest["data"], newest["title"]) == (data, "OCR ftp://anna:***@host/ ***")
+    with store.database.read() as connection:
+        kept = connection.exec_driver_sql(f"SELECT title FROM jobs WHERE id = {newest['id']}").scalar()
+    assert kept == ""

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from taskserver.store import Role, RunPage
 from taskserver.texts import language, translate, use_language
 from taskserver.web import filters, moments, spreadsheets
+from taskserver.web.job_view import own_title
 from taskserver.web.pages import page_router
 from taskserver.web.scope import Scope
 from taskserver.web.visit import Visit, Visiting
@@ -86,8 +87,8 @@ def again(visit: Visiting, run_id: int) -> Response:
 
     def queue() -> int:
         found = visit.scope.runs.get(run_id)
-        title = {} if found["title"] in ("", found["task"]) else {"title": found["title"]}
-        return visit.scope.jobs.enqueue_again(found["job_id"], found["data"], **title).id
+        title = own_title(found, visit.scope.server.task(found["task"]))
+        return visit.scope.jobs.enqueue_again(found["job_id"], found["data"], title=title).id
 
     return visit.attempt(
         queue, told=lambda job: translate("It is queued again as job {id}.", id=job), back=f"/history/{run_id}"

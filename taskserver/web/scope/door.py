@@ -17,7 +17,9 @@ from taskserver.web.scope.principal import Principal
 
 Row = dict[str, Any]
 
-_WITH_SECRETS = ("data", "checkpoint", "detail", "result", "error", "traceback", "text")
+_WITH_SECRETS = frozenset(
+    {"data", "checkpoint", "title", "description", "detail", "result", "error", "traceback", "text"}
+)
 """Columns of jobs, runs and lines of output. In texts it is the passwords of addresses that are hidden."""
 
 
