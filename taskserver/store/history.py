@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,6 +48,10 @@ class RunPlace:
     def write(self) -> str:
         """One word for an address; opaque to whoever keeps it."""
         return word_of(to_text(self.finished_at), self.id)
+
+    def stepped(self, by: int) -> RunPlace:
+        """The place right beside: from there the way back begins with the run that stands here."""
+        return replace(self, id=max(self.id + by, 0))
 
     @classmethod
     def read(cls, word: str) -> RunPlace:
@@ -118,11 +122,11 @@ class History:
         if after is None:
             older = _place(rows[limit - 1]) if len(rows) > limit else looked_to
             rows = rows[:limit]
-            newer = _place(rows[0]) if rows and before is not None else before
+            newer = _place(rows[0]) if rows and before is not None else before and before.stepped(-1)
             return RunPage(rows, newer, older, None if looked_to is None else looked_to.finished_at)
         newer = _place(rows[limit - 1]) if len(rows) > limit else looked_to
         rows = rows[:limit][::-1]
-        return RunPage(rows, newer, _place(rows[-1]) if rows else after)
+        return RunPage(rows, newer, _place(rows[-1]) if rows else after.stepped(1))
 
 
 @dataclass(slots=True)

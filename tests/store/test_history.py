@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from taskserver.jobs import Outcome
-from taskserver.store import RunPlace, WantedRuns
+from taskserver.store import RunPlace, Wanted, WantedRuns
 from taskserver.store.errors import PageGone
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -145,6 +145,34 @@ def test_of_several_clients_each_run_is_found_once_and_others_are_no_measure(
     assert forward == backward == expected
     assert {place.id for place in places} <= set(mine)
     assert bool(places) == (title is not None and not patience)
+
+
+def test_the_way_back_from_an_empty_page_begins_where_it_stood(store, runs):
+    first = store.history.page(WantedRuns(), limit=7)
+    last = RunPlace(first.rows[-1]["finished_at"], first.rows[-1]["id"])
+    newest = RunPlace(first.rows[0]["finished_at"], first.rows[0]["id"])
+
+    older = store.history.page(WantedRuns(), before=last, limit=7)
+    newer = store.history.page(WantedRuns(), after=newest, limit=7)
+
+    assert (older.rows, newer.rows) == ([], [])
+    assert titles(store.history.page(WantedRuns(), after=older.newer, limit=7)) == runs[:7]
+    assert titles(store.history.page(WantedRuns(), before=newer.older, limit=7)) == runs[:7]
+
+
+@pytest.mark.parametrize("needle", ["hunter2", "anna", "no answer of ftp"])
+def test_a_password_in_an_address_is_found_by_no_search(store, node, needle):
+    for error in ("no answer of ftp://anna:hunter2@host/", "no answer of http://host:80/"):
+        store.jobs.enqueue("ocr", title="Fetch")
+        (claim,) = node.claim()
+        node.end(claim, Outcome.failed(error))
+
+    found = store.history.page(WantedRuns(error=needle)).rows
+    listed = store.overview.page(Wanted(text=needle)).rows
+
+    assert len(found) == len(listed) == 0
+    assert len(store.history.page(WantedRuns(error="no answer of http", text="fetch")).rows) == 1
+    assert len(store.overview.page(Wanted(text="fetch")).rows) == 2
 
 
 def test_who_sees_two_clients_and_asks_for_one_gets_that_alone(store, mingled):
