@@ -65,7 +65,7 @@ class Changes:
             }
             queued = self._queued(connection, moment - OVERLAP, seen)
             touched = self._touched(connection, moment - OVERLAP, visible)
-            if queued is None or touched is None:
+            if queued is None or touched is None or self._swept(connection, moment - OVERLAP, visible):
                 changed.too_many = True
                 return changed
             wanted = {*ids, *queued, *touched, *known}
@@ -102,6 +102,16 @@ class Changes:
             *seen,
         )
         return _lately(connection, mine, audit.c.id, audit.c.at, moment)
+
+    @staticmethod
+    def _swept(connection: Connection, moment: datetime, visible: Collection[int] | None) -> bool:
+        """Whether many were deleted at once: their numbers stand nowhere."""
+        of_all = audit.c.client_id.is_(None)
+        seen = [] if visible is None else [audit.c.client_id.in_(list(visible)) | of_all]
+        swept = select(audit.c.id).where(
+            audit.c.at >= moment, audit.c.action.in_(["job.delete_finished", "job.delete_all"]), *seen
+        )
+        return _lately(connection, swept, audit.c.id, audit.c.at, moment) != set()
 
 
 def _ids(connection: Connection, *conditions: Any) -> set[int]:

@@ -59,3 +59,13 @@ def test_a_job_that_was_deleted_is_told_however_much_others_do(store, acme, cloc
         store.audit.write("job.stop", actor="bert", source="", client_id=1, job_id=number + 100, detail={})
 
     assert store.changes.since(begun, visible=[acme]).gone == [mine]
+
+
+@pytest.mark.parametrize("action", ["job.delete_finished", "job.delete_all"])
+@pytest.mark.parametrize(("of", "is_told"), [("acme", True), ("all", True), ("another", False)])
+def test_where_many_were_deleted_at_once_the_list_is_to_be_read_again(store, acme, clock, action, of, is_told):
+    client_id = {"acme": acme, "all": None, "another": 1}[of]
+    store.audit.write(action, actor="anna", source="", client_id=client_id, job_id=None, detail={})
+
+    assert store.changes.since(clock.now, visible=[acme]).too_many is is_told
+    assert store.changes.since(clock.now).too_many is True
