@@ -6,6 +6,7 @@ import { begin as watchPresses, steadily } from "./steady.js";
 
 const PARTS = "[data-part][id]";
 const SLOWEST = 60;
+const TWICE_MS = 600;
 
 export function begin() {
   const seconds = Number(document.body.dataset.refresh) || 2;
@@ -114,7 +115,8 @@ async function send(event) {
   } catch {
     complain("");
   } finally {
-    delete sender.dataset.sending;
+    // The second press of a double click does nothing, where twice is hardly ever meant.
+    window.setTimeout(() => delete sender.dataset.sending, "repeat" in sender.dataset ? 0 : TWICE_MS);
   }
 }
 
@@ -148,12 +150,38 @@ function float(change) {
   change();
   const place = document.getElementById("part_flash");
   const last = place?.lastElementChild;
-  if (!last) return;
-  const close = document.createElement("button");
-  close.type = "button";
-  close.className = "quiet small";
-  close.setAttribute("aria-label", document.body.dataset.close);
-  close.textContent = "✕";
-  close.addEventListener("click", () => place.replaceChildren());
-  last.append(close);
+  if (last) last.append(closing(place));
+  makeRoom(place);
 }
+
+function closing(place) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet small";
+  button.setAttribute("aria-label", document.body.dataset.close);
+  button.textContent = "✕";
+  let from = null;
+  button.addEventListener("focus", (event) => (from = event.relatedTarget));
+  button.addEventListener("click", () => close(place, from));
+  return button;
+}
+
+function close(place, from = null) {
+  const inside = place.contains(document.activeElement);
+  steadily(() => place.replaceChildren());
+  makeRoom(place);
+  if (inside) (from?.isConnected ? from : document.getElementById("main"))?.focus({ preventScroll: true });
+}
+
+/** What has the focus is scrolled to where no message covers it; also the end of the page. */
+function makeRoom(place) {
+  const height = place?.childElementCount ? place.getBoundingClientRect().height + 32 : 0;
+  document.documentElement.style.scrollPaddingBottom = `${height}px`;
+  document.body.style.paddingBottom = `${height}px`;
+}
+
+document.addEventListener("keydown", (event) => {
+  const place = document.getElementById("part_flash");
+  if (event.key !== "Escape" || !place?.childElementCount || !document.body.classList.contains("in-place")) return;
+  if (!document.querySelector("dialog[open], details.menu[open]")) close(place);
+});

@@ -1,35 +1,40 @@
 // Rows move when something was done or has happened. A press that was meant for what stood there a moment ago must not
 // reach what stands there now: a second click on Stop would else delete the next job.
 
-const SAME_PLACE_PX = 24;
-const STILL_MS = 700;
+const PRESSED = "button, input"; // links and menus do no harm
+const STILL_MS = 600;
+const SAME_PLACE_PX = 12;
 
-let pointer = null;
-let moved = null;
+let moved = new Set();
+let movedAt = 0;
 
 export function begin() {
-  for (const kind of ["pointermove", "pointerdown"]) {
-    document.addEventListener(kind, (event) => (pointer = { x: event.clientX, y: event.clientY }), { passive: true });
-  }
   document.addEventListener("click", refuse, true);
 }
 
-/** Carries out a change of the page, and remembers whether another button is now where the pointer rests. */
+/** Carries out a change of the page, and remembers what has moved by it, or has only just come. */
 export function steadily(change) {
-  const before = pressed();
+  const before = places();
   change();
-  const now = pressed();
-  if (now && now !== before) moved = { ...pointer, at: performance.now() };
+  const now = [...places()].filter(([each, place]) => isFar(before.get(each), place)).map(([each]) => each);
+  if (!now.length) return;
+  moved = new Set(now);
+  movedAt = performance.now();
 }
 
-function pressed() {
-  return pointer && (document.elementFromPoint(pointer.x, pointer.y)?.closest("button, a, input, summary") ?? null);
+function places() {
+  const all = document.querySelectorAll(`[data-part] :is(${PRESSED})`);
+  return new Map([...all].map((each) => [each, each.getBoundingClientRect()]));
+}
+
+function isFar(before, now) {
+  return now.width > 0 && !(before && Math.hypot(before.x - now.x, before.y - now.y) < SAME_PLACE_PX);
 }
 
 function refuse(event) {
-  // Those of the keyboard have no place: they go where the focus is.
-  if (!moved || !event.detail || performance.now() - moved.at > STILL_MS) return;
-  if (Math.hypot(event.clientX - moved.x, event.clientY - moved.y) > SAME_PLACE_PX) return;
+  // Presses of the keyboard have no place: they go where the focus is.
+  if (!event.detail || performance.now() - movedAt > STILL_MS) return;
+  if (!moved.has(event.target.closest?.(PRESSED))) return;
   event.preventDefault();
   event.stopPropagation();
 }
