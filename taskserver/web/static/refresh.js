@@ -8,6 +8,8 @@ const PARTS = "[data-part][id]";
 const SLOWEST = 60;
 const TWICE_MS = 600;
 
+const sending = new WeakSet(); // not an attribute: a part that is brought up to date would take it away
+
 export function begin() {
   const seconds = Number(document.body.dataset.refresh) || 2;
   let failures = 0;
@@ -96,8 +98,8 @@ async function send(event) {
   event.preventDefault();
   const button = event.submitter;
   const sender = button || form;
-  if (sender.dataset.sending) return;
-  sender.dataset.sending = "yes";
+  if (sending.has(sender)) return;
+  sending.add(sender);
   try {
     const answer = await fetch(button?.hasAttribute("formaction") ? button.formAction : form.action, {
       method: "POST",
@@ -116,7 +118,7 @@ async function send(event) {
     complain("");
   } finally {
     // The second press of a double click does nothing, where twice is hardly ever meant.
-    window.setTimeout(() => delete sender.dataset.sending, "repeat" in sender.dataset ? 0 : TWICE_MS);
+    window.setTimeout(() => sending.delete(sender), "repeat" in sender.dataset ? 0 : TWICE_MS);
   }
 }
 

@@ -327,26 +327,28 @@ def test_a_press_reaches_no_job_that_has_come_there_by_itself(window, add_user, 
 
 def test_the_second_half_of_a_double_click_does_nothing(window, add_user, make_tenant, node, store):
     make_tenant("acme")
-    job = store.jobs.enqueue("ocr", {"path": "x"}, client="acme").id
     add_user(Role.OPERATOR)
     window.sign_in()
-    page = window.open("/tasks")
-    page.evaluate(
-        """(id) => {
-          const button = document.getElementById(id);
-          const told = new Promise((done) => new MutationObserver(() => done(performance.now()))
-            .observe(document.getElementById("part_flash"), { childList: true, subtree: true }));
-          const free = new Promise((done) => new MutationObserver(() => {
-            if (!("sending" in button.dataset)) done(performance.now());
-          }).observe(button, { attributes: true }));
-          window.held = Promise.all([told, free]).then(([from, until]) => until - from);
-        }""",
-        f"job-{job}-start",
+    page = window.open("/cron-entries")
+
+    gaps = page.evaluate(
+        """() => new Promise((done) => {
+          const sent = [];
+          const real = window.fetch;
+          window.fetch = (...given) => {
+            if (given[1]?.method === "POST") sent.push(performance.now());
+            if (sent.length === 3) {
+              window.clearInterval(clicks);
+              done([sent[1] - sent[0], sent[2] - sent[1]]);
+            }
+            return real(...given);
+          };
+          const press = () => document.querySelector('form[action*="/run"] button').click();
+          const clicks = window.setInterval(press, 20);
+        })"""
     )
 
-    page.click(f"#job-{job}-start")
-
-    assert page.evaluate("window.held") >= 500
+    assert min(gaps) >= 500
 
 
 def test_a_message_in_sight_closes_by_escape_and_gives_room_to_what_has_the_focus(
