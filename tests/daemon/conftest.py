@@ -32,6 +32,7 @@ def open_to_all() -> Iterator[Path]:
         "extras.py",
         "jobs.py",
         "log_fields.py",
+        "redaction.py",
         "plain_files.py",
         "texts.py",
     )
