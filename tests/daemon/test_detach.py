@@ -76,7 +76,7 @@ def test_the_service_refuses_and_start_says_why(daemon):
 
     assert done.returncode == 154
     assert "the database is too old" in done.stderr
-    assert daemon.state is State.STOPPED
+    eventually(lambda: daemon.state is State.STOPPED, what="the end of the service")
 
 
 def test_a_bug_at_the_start_is_told_and_its_traceback_logged(daemon):
