@@ -30,7 +30,10 @@ MOST = 500
 # Literally as in the index.
 _ENDED = "jobs.status IN ('stopped', 'finished', 'failed')"
 
-_VERBS = ("start", "stop", "kill", "delete", "move")
+_ACTIONS = [f"job.{verb}" for verb in ("start", "stop", "kill", "delete", "move")]
+_SWEEPS = ["job.delete_finished", "job.delete_all"]
+_SWEPT = None
+"""What the audit has in place of the numbers of many that were deleted at once."""
 
 Row = dict[str, Any]
 
@@ -65,7 +68,7 @@ class Changes:
             }
             queued = self._queued(connection, moment - OVERLAP, seen)
             touched = self._touched(connection, moment - OVERLAP, visible)
-            if queued is None or touched is None or self._swept(connection, moment - OVERLAP, visible):
+            if queued is None or touched is None or _SWEPT in touched:
                 changed.too_many = True
                 return changed
             wanted = {*ids, *queued, *touched, *known}
@@ -92,26 +95,13 @@ class Changes:
         return _lately(connection, mine, jobs.c.id, jobs.c.created_at, moment)
 
     @staticmethod
-    def _touched(connection: Connection, moment: datetime, visible: Collection[int] | None) -> set[int] | None:
-        """Jobs with which the console did something: also those that it has deleted."""
-        seen = [] if visible is None else [audit.c.client_id.in_(list(visible))]
-        mine = select(audit.c.job_id).where(
-            audit.c.at >= moment,
-            audit.c.job_id.is_not(None),
-            audit.c.action.in_([f"job.{verb}" for verb in _VERBS]),
-            *seen,
-        )
-        return _lately(connection, mine, audit.c.id, audit.c.at, moment)
-
-    @staticmethod
-    def _swept(connection: Connection, moment: datetime, visible: Collection[int] | None) -> bool:
-        """Whether many were deleted at once: their numbers stand nowhere."""
-        of_all = audit.c.client_id.is_(None)
+    def _touched(connection: Connection, moment: datetime, visible: Collection[int] | None) -> set[Any] | None:
+        """Jobs with which the console did something, also those that it has deleted; _SWEPT for many at once."""
+        of_all = audit.c.client_id.is_(None) & audit.c.job_id.is_(_SWEPT)
         seen = [] if visible is None else [audit.c.client_id.in_(list(visible)) | of_all]
-        swept = select(audit.c.id).where(
-            audit.c.at >= moment, audit.c.action.in_(["job.delete_finished", "job.delete_all"]), *seen
-        )
-        return _lately(connection, swept, audit.c.id, audit.c.at, moment) != set()
+        is_one = audit.c.action.in_(_ACTIONS) & audit.c.job_id.is_not(_SWEPT)
+        mine = select(audit.c.job_id).where(audit.c.at >= moment, is_one | audit.c.action.in_(_SWEEPS), *seen)
+        return _lately(connection, mine, audit.c.id, audit.c.at, moment)
 
 
 def _ids(connection: Connection, *conditions: Any) -> set[int]:
@@ -120,12 +110,12 @@ def _ids(connection: Connection, *conditions: Any) -> set[int]:
 
 def _lately(
     connection: Connection, wanted: Select[Any], numbers: Column[int], times: Column[datetime], moment: datetime
-) -> set[int] | None:
+) -> set[Any] | None:
     """What is wanted of the newest rows, back to the moment, however many of others stand between.
 
     None: they reach further back than anybody would look.
     """
-    found: set[int] = set()
+    found: set[Any] = set()
     upper = connection.execute(select(func.max(numbers))).scalar() or 0
     for _ in range(WINDOWS):
         lower = upper - WINDOW

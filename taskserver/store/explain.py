@@ -55,11 +55,11 @@ def explain(
     if job.status != Status.WAITING:
         return list(_about_its_node(connection, job, dead)) or [_about_status(job, show)]
     findings = list(_obstacles(connection, job, now, show, dead, visible))
-    if not findings and visible is None:
-        findings.append(Finding("next", translate("nothing holds it back: it starts with the next free slot")))
-    elif not findings:
-        findings.append(Finding("next", translate("it starts as soon as it is its turn")))
-    return findings
+    if findings:
+        return findings
+    if visible is None:
+        return [Finding("next", translate("nothing holds it back: it starts with the next free slot"))]
+    return [Finding("next", translate("it starts as soon as it is its turn"))]
 
 
 def _about_its_node(connection: Connection, job: Any, dead: Collection[str]) -> Iterator[Finding]:

@@ -121,8 +121,9 @@ class History:
             rows, looked_to = search.find(connection, after or before, limit)
         if after is None:
             older = _place(rows[limit - 1]) if len(rows) > limit else looked_to
-            rows = rows[:limit]
-            newer = _place(rows[0]) if rows and before is not None else before and before.stepped(-1)
+            rows, newer = rows[:limit], None
+            if before is not None:
+                newer = _place(rows[0]) if rows else before.stepped(-1)
             return RunPage(rows, newer, older, None if looked_to is None else looked_to.finished_at)
         newer = _place(rows[limit - 1]) if len(rows) > limit else looked_to
         rows = rows[:limit][::-1]
